@@ -1,0 +1,89 @@
+"""Triggers and wiring only: what runs when, and how an error becomes an HTTP status.
+
+Settings are read inside the functions: a missing one must fail a run, not make every function vanish from the portal.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable
+
+import azure.functions as func
+
+from provisioning import errors, jobs
+from provisioning.jobs import Report
+from provisioning.settings import DATABASE, GRAPH, HR, Settings
+
+logger = logging.getLogger(__name__)
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+STATUSES: tuple[tuple[type[errors.ProvisioningError], int, str], ...] = (
+    (errors.MalformedId, 400, "malformed_id"),
+    (errors.UnknownEmployee, 404, "unknown_employee"),
+    (errors.NotSendable, 422, "not_sendable"),
+    (errors.BudgetSpent, 429, "budget_spent"),
+    (errors.DatabaseError, 503, "database_unavailable"),
+    (errors.SettingsError, 500, "wrong_settings"),
+    (errors.ProvisioningError, 502, "refused_upstream"),
+)
+
+
+@app.timer_trigger(arg_name="timer", schedule="%INGEST_SCHEDULE%")
+def ingest_employees(timer: func.TimerRequest) -> None:
+    """HR API → one SQL table per endpoint; only rows that really changed are written."""
+    if not os.environ.get(HR):
+        logger.info("HR_SOURCE is not set: another loader fills the tables.")
+        return
+    _run("ingest_employees", timer, jobs.ingest, (DATABASE, HR))
+
+
+@app.timer_trigger(arg_name="timer", schedule="%CREATE_SCHEDULE%")
+def create_employees(timer: func.TimerRequest) -> None:
+    """Active people who are about to start and were never sent."""
+    _run("create_employees", timer, jobs.create, (DATABASE, GRAPH))
+
+
+@app.timer_trigger(arg_name="timer", schedule="%UPDATE_SCHEDULE%")
+def update_employees(timer: func.TimerRequest) -> None:
+    """People sent before who are no longer as they were sent."""
+    _run("update_employees", timer, jobs.update, (DATABASE, GRAPH))
+
+
+@app.timer_trigger(arg_name="timer", schedule="%RECONCILE_SCHEDULE%")
+def reconcile_employees(timer: func.TimerRequest) -> None:
+    """The same without any prefilter, and what is due to be sent again."""
+    _run("reconcile_employees", timer, jobs.reconcile, (DATABASE, GRAPH))
+
+
+@app.route(route="employees/{employee_id}/resync", methods=["POST"])
+def resync_employee(req: func.HttpRequest) -> func.HttpResponse:
+    """Fetch one person from HR again and force her through now, changed or not."""
+    try:
+        settings = Settings.from_environ(os.environ, (DATABASE, GRAPH))
+        refresh = req.params.get("refresh", "true").lower() != "false"
+        report = jobs.resync(settings, req.route_params["employee_id"], refresh=refresh)
+    except errors.ProvisioningError as exc:
+        return _error(exc)
+    return _json({"employee_id": "", "run_id": report.run_id, **report.answer}, 202)
+
+
+def _run(name: str, timer: func.TimerRequest, job: Callable[..., Report], needs: tuple[str, ...]) -> None:
+    """Run a job; errors are let out, so that a failed run shows as failed."""
+    if timer.past_due:
+        logger.warning("%s runs late.", name)
+    report = job(Settings.from_environ(os.environ, needs), patience=jobs.TIMER_PATIENCE)
+    for note in report.notes:
+        logger.warning("%s: %s", name, note)
+
+
+def _error(exc: errors.ProvisioningError) -> func.HttpResponse:
+    status, code = next((status, code) for kind, status, code in STATUSES if isinstance(exc, kind))
+    details = list(getattr(exc, "reasons", ()) or getattr(exc, "problems", ()))
+    headers = {"Retry-After": str(exc.retry_after)} if isinstance(exc, errors.BudgetSpent) else {}
+    return _json({"error": {"code": code, "message": str(exc), "details": details}}, status, headers)
+
+
+def _json(document: dict[str, object], status: int, headers: dict[str, str] | None = None) -> func.HttpResponse:
+    body = json.dumps(document)
+    return func.HttpResponse(body, status_code=status, headers=headers or {}, mimetype="application/json")

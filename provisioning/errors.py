@@ -1,0 +1,101 @@
+"""One error root, one subclass for each way to react.
+
+Messages name settings, columns, counts, run ids and EmployeeIds; never a secret, never a name or an address.
+"""
+
+from typing import Any
+
+
+class ProvisioningError(Exception):
+    """Something that keeps a job from being done; the message says what to do."""
+
+    exit_code = 1
+    report: Any = None
+    """What the failing job had done, where it had begun (`jobs.Report`)."""
+
+
+class SettingsError(ProvisioningError):
+    """What is set up is wrong: mend every problem listed, then run again."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[str]) -> None:
+        """Take every problem found, so that one error names them all."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class MappingError(SettingsError):
+    """The view dbo.ScimUsers cannot be turned into SCIM users: mend sql/mapping.sql."""
+
+
+class MalformedId(ProvisioningError):
+    """What was given cannot be an EmployeeId."""
+
+    exit_code = 2
+
+    def __init__(self) -> None:
+        """The text given is not repeated: it may be anything."""
+        super().__init__("An EmployeeId has 1 to 64 of these characters: A-Z a-z 0-9 . _ -")
+
+
+class UnknownEmployee(ProvisioningError):
+    """Nobody of this EmployeeId is known to the mirror, nor to HR where it could be asked."""
+
+    def __init__(self, employee_id: str) -> None:
+        """Name the person that was asked for."""
+        super().__init__(f"No employee {employee_id} in dbo.ScimUsers, nor in HR where it could be asked.")
+
+
+class NotSendable(ProvisioningError):
+    """The person is known but cannot be sent; the reasons say why."""
+
+    def __init__(self, employee_id: str, reasons: tuple[str, ...]) -> None:
+        """Name the person and every reason."""
+        self.reasons = reasons
+        super().__init__(f"{employee_id} cannot be sent: {'; '.join(reasons)}")
+
+
+class UpstreamError(ProvisioningError):
+    """HR or Graph refused, or could not be reached."""
+
+
+class TransportError(UpstreamError):
+    """No usable answer came. `ambiguous`: the request may have been carried out all the same."""
+
+    def __init__(self, message: str, *, ambiguous: bool) -> None:
+        """Say whether the request may have arrived."""
+        self.ambiguous = ambiguous
+        super().__init__(message)
+
+
+class DatabaseError(ProvisioningError):
+    """The database refused a statement or could not be reached."""
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        """Say whether the same statement may succeed on a new connection."""
+        self.transient = transient
+        super().__init__(message)
+
+
+class Busy(ProvisioningError):
+    """Another run of this kind is at work and holds the lease."""
+
+    exit_code = 4
+
+
+class LeaseLost(ProvisioningError):
+    """Another sender has taken over; whatever this run had in flight is sent afresh by the next one."""
+
+
+class UnfinishedRun(ProvisioningError):
+    """A run could not send everybody who was due; they stay due, the next run goes on."""
+
+
+class BudgetSpent(ProvisioningError):
+    """The day's Graph calls are used up; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        """Say when a call will be free again."""
+        self.retry_after = retry_after
+        super().__init__(message)

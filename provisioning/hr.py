@@ -1,0 +1,193 @@
+"""The HR API: credentials, pages, single records. Yields records as HR spells them.
+
+Described by HR_SOURCE, see `provisioning.source`; the paginators follow dlt's
+(https://dlthub.com/docs/dlt-ecosystem/verified-sources/rest_api/basic#pagination), except that a fetch which cannot
+be shown to be complete fails instead of ending early.
+"""
+
+import base64
+import logging
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from provisioning import retry, transport
+from provisioning.errors import TransportError, UpstreamError
+from provisioning.pacing import Clock
+from provisioning.source import Resource, Source
+
+logger = logging.getLogger(__name__)
+
+MOST_PAGES = 100_000
+"""A fetch of more pages than that is taken for one that never ends."""
+
+
+class _Again(UpstreamError):
+    """An answer after which the same request may be made again, in `retry_after` seconds if HR said so."""
+
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class HrApi:
+    """An open connection to the HR API."""
+
+    def __init__(self, source: Source, clock: Clock) -> None:
+        """Prepare the credentials; nothing is asked yet."""
+        self._source, self._clock = source, clock
+        self._http = transport.client()
+        self._headers, self._query = _credentials(source)
+
+    def __enter__(self) -> "HrApi":
+        """Use it in a `with`: leaving it closes the connections."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self._http.close()
+
+    def pages(self, resource: Resource) -> Iterator[list[Any]]:
+        """Every record of an endpoint, a page at a time.
+
+        Raises UpstreamError when a page cannot be had, or the pages do not add up to a complete fetch.
+        """
+        pages = {"single_page": self._single_page, "offset": self._by_offset, "page_number": self._by_number}
+        before: list[Any] = []
+        for count, page in enumerate(pages[resource.paginator.type](resource), 1):
+            if page and page == before:
+                raise UpstreamError(f"{resource.table}: HR gave the same page twice; check the paginator's parameters.")
+            if count > MOST_PAGES:
+                raise UpstreamError(f"{resource.table}: more than {MOST_PAGES} pages.")
+            before = page
+            yield page
+
+    def record(self, resource: Resource, key: str) -> Any | None:
+        """One record by its key (`item_path`), or None where HR answers 404. Raises UpstreamError."""
+        if not resource.item_path or not key.strip("."):
+            return None
+        path = resource.item_path.replace("{" + resource.primary_key + "}", quote(key, safe=""))
+        reply = self._get(resource, path, {}, missing=True)
+        if reply is None:
+            return None
+        body = _json(resource, reply)
+        found = _at(body, resource.data_selector) if resource.data_selector else None
+        found = body if found is None else found
+        if isinstance(found, list):
+            found = found[0] if len(found) == 1 else None
+        if not isinstance(found, dict):
+            raise UpstreamError(f"{resource.table}: HR's answer for one record is not a record.")
+        return found
+
+    def _single_page(self, resource: Resource) -> Iterator[list[Any]]:
+        yield self._page(resource, {})[0]
+
+    def _by_offset(self, resource: Resource) -> Iterator[list[Any]]:
+        options = resource.paginator.options
+        offset, limit, most = options["offset"] or 0, options["limit"], options["maximum_offset"]
+        while most is None or offset < most:
+            page, body = self._page(resource, {options["offset_param"]: offset, options["limit_param"]: limit})
+            total = self._total(resource, body)
+            yield page
+            offset += len(page)
+            if not page and total is not None and offset < total:
+                raise UpstreamError(f"{resource.table}: HR stopped at {offset} of {total} records.")
+            if not page or (total is not None and offset >= total):
+                return
+
+    def _by_number(self, resource: Resource) -> Iterator[list[Any]]:
+        options = resource.paginator.options
+        base, most = options["base_page"] or 0, options["maximum_page"]
+        number, records = base if options["page"] is None else options["page"], 0
+        while most is None or number < most:
+            page, body = self._page(resource, {options["page_param"]: number})
+            total = self._total(resource, body)
+            yield page
+            number, records = number + 1, records + len(page)
+            if not page and total is not None and number - 1 - base < total and records != total:
+                raise UpstreamError(f"{resource.table}: HR's page {number - 1} was empty, of {total} pages.")
+            if not page or (total is not None and number - base >= total):
+                return
+
+    def _total(self, resource: Resource, body: Any) -> int | None:
+        path = resource.paginator.options["total_path"]
+        total = _at(body, path) if path else None
+        if isinstance(total, str) and total.isdigit():
+            total = int(total)
+        if isinstance(total, int) and not isinstance(total, bool):
+            return total
+        if path and "total_path" in resource.paginator.told:
+            raise UpstreamError(f"{resource.table}: HR's answer has no total at {'.'.join(path)}.")
+        return None
+
+    def _page(self, resource: Resource, query: dict[str, Any]) -> tuple[list[Any], Any]:
+        reply = self._get(resource, resource.path, {**resource.params, **query})
+        body = _json(resource, reply)
+        records = _at(body, resource.data_selector)
+        if not isinstance(records, list):
+            where = ".".join(resource.data_selector) or "the root (set data_selector)"
+            raise UpstreamError(f"{resource.table}: HR's answer has no list of records at {where}.")
+        return records, body
+
+    def _get(self, resource: Resource, path: str, query: dict[str, Any], *, missing: bool = False) -> Any:
+        url = httpx.URL(self._source.base_url).join(path) if path else httpx.URL(self._source.base_url)
+        request = self._http.build_request(
+            "GET", url, params={**dict(url.params), **query, **self._query}, headers=self._headers
+        )
+        try:
+            for attempt in retry.asking_hr(_may_ask_again, self._clock):
+                with attempt:
+                    reply = transport.exchange(self._http, request)
+                    if missing and reply.status == 404:
+                        return None
+                    _check(resource, reply)
+        except TransportError as exc:
+            raise UpstreamError(f"{resource.table}: HR: {exc}.") from exc
+        return reply
+
+
+def _credentials(source: Source) -> tuple[dict[str, str], dict[str, str]]:
+    auth, headers = source.auth, {"Accept": "application/json", **source.headers}
+    if auth.type == "http_basic":
+        pair = f"{auth.values['username']}:{auth.values['password']}".encode()
+        headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
+    elif auth.type == "bearer":
+        headers["Authorization"] = f"Bearer {auth.values['token']}"
+    elif auth.type == "api_key":
+        name = auth.values.get("name", "Authorization")
+        if auth.values.get("location") == "query":
+            return headers, {name: auth.values["api_key"]}
+        headers[name] = auth.values["api_key"]
+    return headers, {}
+
+
+def _check(resource: Resource, reply: transport.Reply) -> None:
+    if reply.status == 200:
+        return
+    told = f"{resource.table}: HR answered {reply.status}"
+    if reply.status in (408, 425, 429) or reply.status >= 500:
+        raise _Again(f"{told}.", retry.retry_after(reply.headers.get("Retry-After")))
+    if reply.status in (401, 403):
+        raise UpstreamError(f"{told}: check client.auth in HR_SOURCE and the rights of that account.")
+    if reply.status in range(300, 400):
+        raise UpstreamError(f"{told}, a redirect, which is not followed: credentials go to client.base_url only.")
+    raise UpstreamError(f"{told}: check endpoint.path and its parameters in HR_SOURCE.")
+
+
+def _may_ask_again(exc: BaseException) -> bool:
+    return isinstance(exc, _Again | TransportError)
+
+
+def _json(resource: Resource, reply: transport.Reply) -> Any:
+    try:
+        return reply.json()
+    except (ValueError, RecursionError) as exc:
+        raise UpstreamError(f"{resource.table}: HR's answer is not JSON.") from exc
+
+
+def _at(body: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        body = body.get(step) if isinstance(body, dict) else None
+    return body

@@ -1,0 +1,515 @@
+"""The jobs: the only place where steps are put in order. Timers, the HTTP function and the command line call these."""
+
+import json
+import logging
+import re
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TextIO, TypeVar
+
+from provisioning import database, ledger, migration, mirror, plan, scim, send, tables
+from provisioning.database import Database
+from provisioning.errors import (
+    BudgetSpent,
+    Busy,
+    DatabaseError,
+    LeaseLost,
+    MalformedId,
+    MappingError,
+    NotSendable,
+    ProvisioningError,
+    SettingsError,
+    UnfinishedRun,
+    UnknownEmployee,
+    UpstreamError,
+)
+from provisioning.graph import Graph
+from provisioning.hr import HrApi
+from provisioning.ledger import Lease, Ledger
+from provisioning.mirror import Fetch, Table
+from provisioning.pacing import Clock
+from provisioning.plan import Job, Rules
+from provisioning.scim import ScimMapping
+from provisioning.settings import GRAPH, HR, BulkUpload, Settings
+from provisioning.source import Resource, Source
+
+logger = logging.getLogger(__name__)
+
+RUN_SECONDS = 24 * 60
+"""80 % of functionTimeout in host.json: after that nothing new is started."""
+
+TIMER_PATIENCE = 600.0
+"""Seconds that a timer waits for another run of its kind; the command line waits for none."""
+
+RESYNC_SECONDS = 150
+"""An HTTP answer must be there in 230 s."""
+
+INGEST_COUNTS = ("fetched", "inserted", "updated", "unchanged", "missing", "rejected")
+STALE_INGEST = timedelta(hours=26)
+
+T = TypeVar("T")
+
+_INGEST_LEASE = "ingest"
+_MOST_NOTES = 1000
+
+
+@dataclass
+class Report:
+    """What a run did: its counts, notes for the operator (reasons, no personal data), and its exit code."""
+
+    job: str
+    counts: dict[str, int]
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    notes: list[str] = field(default_factory=list)
+    exit_code: int = 0
+    answer: dict[str, Any] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """The one JSON line of a job."""
+        return json.dumps({"job": self.job, "run_id": self.run_id, **self.answer, **self.counts})
+
+    def note(self, text: str) -> None:
+        """Something the operator should read."""
+        if len(self.notes) < _MOST_NOTES:
+            self.notes.append(text)
+
+
+# --- ingest -------------------------------------------------------------------------------------------------------
+
+
+def ingest(settings: Settings, *, clock: Clock | None = None, patience: float = 0.0) -> Report:
+    """Copy the HR API into SQL, one table and one transaction per endpoint.
+
+    Raises UpstreamError when an endpoint could not be read completely (that table is then untouched, the others go on),
+    Busy when another ingest is at work, SettingsError when HR_SOURCE and the tables do not fit together.
+    """
+    clock = clock or Clock()
+    report = Report("ingest", dict.fromkeys(INGEST_COUNTS, 0))
+    with _reporting(report), _open(settings, clock) as db:
+        source = _needed(settings.hr_source, HR)
+        described = _described(db, source)
+        with _leased(db, settings, _INGEST_LEASE, report, clock, patience), _recorded(db, report, None):
+            with HrApi(source, clock) as api:
+                failures = [_ingest_one(db, api, r, t, report) for r, t in described]
+            if any(failures):
+                raise UpstreamError(" ".join(f for f in failures if f))
+    return report
+
+
+def _described(db: Database, source: Source) -> list[tuple[Resource, Table]]:
+    found, problems = [], []
+    for resource in source.resources:
+        try:
+            found.append((resource, tables.describe(db, resource)))
+        except SettingsError as exc:
+            problems.extend(exc.problems)
+    if problems:
+        raise SettingsError(problems)
+    return found
+
+
+def _ingest_one(db: Database, api: HrApi, resource: Resource, table: Table, report: Report) -> str | None:
+    """Mirror one endpoint; gives back what went wrong. One endpoint's outage does not keep the others."""
+    fetch = Fetch(table, tables.keys(db, table))
+    try:
+        began = db.utc_now()
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
+            _spool_changes(db, api, resource, fetch, spool)
+            _check_complete(fetch)
+            with db.transaction():
+                _write_spooled(db, fetch, spool, began)
+                missing = tables.note_absent(db, table, fetch)
+                tables.record_fetch(db, table, fetch.fetched, report.run_id)
+    except (UpstreamError, DatabaseError) as exc:
+        logger.error("Ingest of %s failed and changed nothing: %s", resource.table, exc)
+        _add(report, fetched=fetch.fetched)
+        return str(exc)
+    _add(
+        report,
+        fetched=fetch.fetched,
+        inserted=fetch.inserted,
+        updated=fetch.updated,
+        unchanged=fetch.unchanged,
+        missing=missing,
+        rejected=len(fetch.rejected),
+    )
+    _note_fetch(fetch, report)
+    return None
+
+
+def _spool_changes(db: Database, api: HrApi, resource: Resource, fetch: Fetch, spool: TextIO) -> None:
+    """Compare page by page with what the table holds; put what differs aside until the last page has come."""
+    rows: list[mirror.Values] = []
+    for page in api.pages(resource):
+        rows.extend(fetch.take(page))
+        while len(rows) >= tables.ROWS_A_STATEMENT:
+            _spool(db, fetch, rows[: tables.ROWS_A_STATEMENT], spool)
+            rows = rows[tables.ROWS_A_STATEMENT :]
+    _spool(db, fetch, rows, spool)
+
+
+def _spool(db: Database, fetch: Fetch, rows: Sequence[mirror.Values], spool: TextIO) -> None:
+    known = [r for r in rows if mirror.canonical_key(r[fetch.table.key.name]) in fetch.held_keys]
+    held = tables.held(db, fetch.table, known) if known else {}
+    for change in fetch.changes(list(rows), held):
+        spool.write(json.dumps(change) + "\n")
+
+
+def _check_complete(fetch: Fetch) -> None:
+    """Raises UpstreamError for an answer that cannot be the whole of it."""
+    if not fetch.fetched and fetch.held_keys:
+        raise UpstreamError(f"{fetch.table.name}: HR answered with no record at all; nothing was changed.")
+    if vanished := fetch.vanished_fields():
+        names = ", ".join(vanished)
+        raise UpstreamError(f"{fetch.table.name}: no record has {names} any more; nothing was changed.")
+
+
+def _write_spooled(db: Database, fetch: Fetch, spool: TextIO, began: datetime) -> None:
+    spool.seek(0)
+    newer = tables.refreshed_since(db, fetch.table, database.stamp(began))
+    key = fetch.table.key.name
+
+    def changes() -> Iterator[tuple[bool, mirror.Values]]:
+        for line in spool:
+            is_new, row = json.loads(line)
+            if mirror.canonical_key(row[key]) not in newer:
+                yield is_new, row
+            elif is_new:
+                fetch.inserted, fetch.unchanged = fetch.inserted - 1, fetch.unchanged + 1
+            else:
+                fetch.updated, fetch.unchanged = fetch.updated - 1, fetch.unchanged + 1
+
+    tables.write(db, fetch.table, changes())
+
+
+def _note_fetch(fetch: Fetch, report: Report) -> None:
+    for one in fetch.rejected:
+        report.note(f"rejected {one.table} {one.key or '(no key)'}: {'; '.join(one.reasons)}")
+    if fetch.unknown_fields:
+        names = ", ".join(sorted(fetch.unknown_fields))
+        report.note(f"{fetch.table.name}: fields without a column, not kept: {names}")
+
+
+# --- sending ------------------------------------------------------------------------------------------------------
+
+
+def create(settings: Settings, *, clock: Clock | None = None, patience: float = 0.0) -> Report:
+    """Send active people whose ValidFrom is due and who were never sent. Raises UnfinishedRun if somebody is left."""
+    return _send(settings, Job.CREATE, clock or Clock(), patience)
+
+
+def update(settings: Settings, *, clock: Clock | None = None, patience: float = 0.0) -> Report:
+    """Send people sent before whose SCIM user is no longer the one sent. Raises UnfinishedRun if somebody is left."""
+    return _send(settings, Job.UPDATE, clock or Clock(), patience)
+
+
+def reconcile(settings: Settings, *, clock: Clock | None = None, patience: float = 0.0) -> Report:
+    """Like update, looking at everybody sent before; re-sends what is old, and reports of late managers."""
+    return _send(settings, Job.RECONCILE, clock or Clock(), patience)
+
+
+def resend(settings: Settings, since: datetime | None, *, clock: Clock | None = None, patience: float = 0.0) -> Report:
+    """Send everybody again who was last sent at or after `since` (None: everybody ever sent)."""
+    return _send(settings, Job.RESEND, clock or Clock(), patience, since)
+
+
+def _send(settings: Settings, job: Job, clock: Clock, patience: float, since: datetime | None = None) -> Report:
+    report = Report(job.value, dict.fromkeys(send.COUNTS, 0))
+    with _reporting(report), _open(settings, clock) as db:
+        endpoint = _needed(settings.bulk_upload, GRAPH)
+        mapping = _mapping(db, settings)
+        with _leased(db, settings, f"send {endpoint.target}", report, clock, patience) as lease:
+            with _recorded(db, report, endpoint.target):
+                if job is Job.CREATE:
+                    _warn_of_old_ingest(db, settings, report)
+                _send_due(db, settings, endpoint, mapping, lease, report, clock, job, since)
+    return report
+
+
+def _send_due(
+    db: Database,
+    settings: Settings,
+    endpoint: BulkUpload,
+    mapping: ScimMapping,
+    lease: Lease,
+    report: Report,
+    clock: Clock,
+    job: Job,
+    since: datetime | None,
+) -> None:
+    book = Ledger(db, endpoint.target, report.run_id)
+    book.purge_calls()
+    rules = _rules(settings, mapping, job, db.utc_now(), since)
+    narrowed = job is Job.UPDATE and settings.update_by_modified
+    condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
+    made = plan.make(book.people(mapping, *condition), rules)
+    vanished = book.vanished()
+    report.counts["out_of_scope"] = len(vanished)
+    if vanished:
+        named = ", ".join(vanished[:20]) + (", …" if len(vanished) > 20 else "")
+        report.note(f"out of scope: {len(vanished)} people last sent as active are no longer in dbo.ScimUsers: {named}")
+        logger.warning("%s people last sent as active are no longer in dbo.ScimUsers.", len(vanished))
+    with Graph(endpoint) as graph:
+        sender = _sender(book, lease, graph, rules, clock, settings, RUN_SECONDS)
+        with _tallied(sender, report):
+            sender.run(made.due, made.parked, check_names=narrowed)
+    if vanished:
+        report.exit_code = 3
+
+
+def _sender(
+    book: Ledger, lease: Lease, graph: Graph, rules: Rules, clock: Clock, settings: Settings, seconds: float
+) -> send.Sender:
+    return send.Sender(
+        book, lease, graph, rules, clock, daily_limit=settings.daily_call_limit, seconds=seconds
+    )
+
+
+@contextmanager
+def _tallied(sender: send.Sender, report: Report) -> Iterator[None]:
+    """The sender's counts go into the report, however it ends. Raises UnfinishedRun when it had to stop."""
+    try:
+        yield
+    finally:
+        out_of_scope = report.counts["out_of_scope"]
+        report.counts.update(sender.tally.counts)
+        report.counts["out_of_scope"] = out_of_scope
+        for one in sender.tally.parked:
+            report.note(f"parked {one.employee_id or '(no EmployeeId)'}: {'; '.join(one.reasons)}")
+    deferred = report.counts["deferred"]
+    if sender.tally.stopped or deferred:
+        raise UnfinishedRun(f"{deferred} people are still due: {sender.tally.stopped or 'see the log'}.")
+
+
+def _rules(settings: Settings, mapping: ScimMapping, job: Job, now: datetime, since: datetime | None = None) -> Rules:
+    return Rules(
+        job=job,
+        mapping=mapping,
+        now=now,
+        time_zone=settings.time_zone,
+        lead_days=settings.create_lead_days,
+        prehire_active=settings.prehire_active,
+        resend_before=now - timedelta(days=settings.resend_days),
+        dead_before=now - timedelta(seconds=ledger.LIFE_OF_A_RUN),
+        resend_since=since,
+    )
+
+
+def _warn_of_old_ingest(db: Database, settings: Settings, report: Report) -> None:
+    if settings.hr_source is None or settings.hr_source.people is None:
+        return
+    row = db.one("last_fetch", settings.hr_source.people.table)
+    last = database.as_utc(row[0]) if row else None
+    if last is None or db.utc_now() - last > STALE_INGEST:
+        told = "there was none yet" if last is None else f"the last was at {last:%Y-%m-%d %H:%M} UTC"
+        report.note(f"warning: no complete ingest in 26 h ({told}); people are created from old data.")
+        logger.warning("No complete ingest in 26 h: %s.", told)
+
+
+# --- resync -------------------------------------------------------------------------------------------------------
+
+
+def resync(settings: Settings, employee_id: str, *, refresh: bool = True, clock: Clock | None = None) -> Report:
+    """Fetch one person from HR again, where that can be asked, and force her through now, changed or not.
+
+    The report's answer holds employee_id, status ("accepted", or "queued" for the sender at work) and changed.
+    Raises MalformedId, UnknownEmployee, NotSendable, BudgetSpent, UpstreamError.
+    """
+    clock = clock or Clock()
+    report = Report("resync", dict.fromkeys(send.COUNTS, 0))
+    check_id(employee_id)
+    report.answer = {"employee_id": employee_id}
+    with _reporting(report), _open(settings, clock, patience=30.0) as db:
+        endpoint = _needed(settings.bulk_upload, GRAPH)
+        mapping = _mapping(db, settings)
+        with _recorded(db, report, endpoint.target):
+            if refresh:
+                _refresh(db, settings, employee_id, clock)
+            _force(db, settings, endpoint, mapping, report, clock, employee_id)
+    return report
+
+
+def check_id(employee_id: str) -> None:
+    """Raises MalformedId for what cannot be an EmployeeId."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", employee_id, re.ASCII):
+        raise MalformedId()
+
+
+def _refresh(db: Database, settings: Settings, employee_id: str, clock: Clock) -> None:
+    """Mirror one record as HR has it now; what HR no longer knows stays as mirrored."""
+    resource = settings.hr_source.people if settings.hr_source else None
+    if settings.hr_source is None or resource is None or resource.item_path is None:
+        return
+    table = tables.describe(db, resource)
+    with HrApi(settings.hr_source, clock) as api:
+        record = api.record(resource, employee_id)
+    if record is None:
+        return
+    fetch = Fetch(table, tables.key(db, table, employee_id))
+    rows = fetch.take([record])
+    if fetch.rejected:
+        raise NotSendable(employee_id, tuple(f"HR's record: {r}" for r in fetch.rejected[0].reasons))
+    if mirror.canonical_key(rows[0][table.key.name]) != mirror.canonical_key(employee_id):
+        raise UpstreamError(f"{table.name}: HR answered with another person's record for {employee_id}.")
+    held = tables.held(db, table, rows)
+    rows = [fetch.kept(row, held[str(row[table.key.name])]) if held else row for row in rows]
+    with db.transaction():
+        tables.write(db, table, fetch.changes(rows, held))
+        tables.record_refresh(db, table, str(rows[0][table.key.name]))
+
+
+def _force(
+    db: Database,
+    settings: Settings,
+    endpoint: BulkUpload,
+    mapping: ScimMapping,
+    report: Report,
+    clock: Clock,
+    employee_id: str,
+) -> None:
+    book = Ledger(db, endpoint.target, report.run_id)
+    found = book.find(employee_id)
+    if found is None:
+        raise UnknownEmployee(employee_id)
+    rules = _rules(settings, mapping, Job.RESYNC, db.utc_now())
+    token = book.force(found)
+    due = _judged(book, rules, mapping, found, token)
+    report.answer = {"employee_id": found, "status": "queued", "changed": due.changed}
+    try:
+        with _leased(db, settings, f"send {endpoint.target}", report, clock, 0.0) as lease, Graph(endpoint) as graph:
+            sender = _sender(book, lease, graph, rules, clock, settings, RESYNC_SECONDS)
+            try:
+                with _tallied(sender, report):
+                    sender.run(())
+            finally:
+                _settle(sender, report, found)
+    except (Busy, LeaseLost):
+        logger.info("Resync of %s is left to the sender at work.", found)
+
+
+def _judged(book: Ledger, rules: Rules, mapping: ScimMapping, employee_id: str, token: str) -> plan.Due:
+    """The person as she would go now. Raises NotSendable, and forces nobody then."""
+    made = plan.make(book.people_of(mapping, [employee_id]), rules)
+    names = book.namesakes(mapping, [d.user.user_name for d in made.due if d.user.active])
+    for one in [*made.parked, *plan.park_clashes(made.due, names, rules)]:
+        if isinstance(one, plan.Due):
+            return one
+        book.unforce([token])
+        raise NotSendable(employee_id, one.reasons)
+    raise UnknownEmployee(employee_id)
+
+
+def _settle(sender: send.Sender, report: Report, employee_id: str) -> None:
+    """What became of the person; raises what kept her from going. If she has gone, the fate of others is not hers."""
+    if plan.same_key(employee_id) in sender.tally.sent_ids:
+        report.answer["status"] = "accepted"
+        return
+    report.answer["status"] = "failed"
+    for one in sender.tally.parked:
+        if plan.same_key(one.employee_id) == plan.same_key(employee_id):
+            raise UpstreamError(f"{employee_id}: {'; '.join(one.reasons)}")
+    if sender.tally.budget_free_in is not None:
+        raise BudgetSpent(f"{employee_id} stays queued: {sender.tally.stopped}.", int(sender.tally.budget_free_in) + 1)
+
+
+# --- the database -------------------------------------------------------------------------------------------------
+
+
+def migrate(settings: Settings, *, sample: bool = False, mapping: bool = False) -> Report:
+    """Bring the database up to date; `mapping`: replace dbo.ScimUsers by sql/mapping.sql and say what that changes."""
+    report = Report("migrate", {})
+    with _reporting(report), database.connect(settings.sql_connection_string) as db:
+        had_view = bool(db.view_columns("ScimUsers"))
+        report.answer["applied"] = migration.migrate(db, sample=sample)
+        if mapping and had_view:
+            change = migration.change_mapping(db, settings)
+            report.answer["mapping"] = {"people": change.people, "attributes": {}}
+            for path, ids in change.attributes.items():
+                report.answer["mapping"]["attributes"][path] = len(ids)
+                report.note(f"{path}: changes for {len(ids)} people, such as {', '.join(ids[:3])}")
+        for problem in migration.mapping_problems(db, settings):
+            report.note(f"warning: nothing can be sent until this is mended: {problem}")
+    return report
+
+
+# --- around every job ---------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _reporting(report: Report) -> Iterator[None]:
+    """An error takes the report along, so that what was done is told also when a job fails."""
+    try:
+        yield
+    except ProvisioningError as exc:
+        report.exit_code = exc.exit_code
+        exc.report = report
+        raise
+
+
+@contextmanager
+def _recorded(db: Database, report: Report, target: str | None) -> Iterator[None]:
+    """A row of provisioning.runs, and one summary line in the log."""
+    ledger.start_run(db, report.run_id, report.job, target)
+    code = 1
+    try:
+        yield
+        code = report.exit_code
+    except ProvisioningError as exc:
+        code = exc.exit_code
+        raise
+    finally:
+        logger.info("%s %s ends with %s: %s", report.job, report.run_id, code, json.dumps(report.counts))
+        ledger.end_run(db, report.run_id, code, report.counts)
+
+
+@contextmanager
+def _leased(
+    db: Database, settings: Settings, name: str, report: Report, clock: Clock, patience: float
+) -> Iterator[Lease]:
+    """The lease, held and renewed. Raises Busy when it is not to be had within `patience` seconds."""
+    lease = Lease(name, report.run_id)
+    until = clock.monotonic() + patience
+    while not lease.acquire(db):
+        if clock.monotonic() >= until:
+            raise Busy(f"Another run is at work ({name}); nothing was done.")
+        clock.sleep(5.0)
+    lease.keep(lambda: database.connect(settings.sql_connection_string, clock))
+    try:
+        if lease.taken_over:
+            logger.warning("The last holder of the lease %s did not give it back; taking over.", name)
+            clock.sleep(ledger.TAKEOVER_PAUSE)
+        yield lease
+    finally:
+        lease.let_go()
+        lease.drop(db)
+
+
+@contextmanager
+def _open(settings: Settings, clock: Clock, **patience: float) -> Iterator[Database]:
+    """The database, migrated. Raises SettingsError where it is not."""
+    with database.connect(settings.sql_connection_string, clock, **patience) as db:
+        if not db.one("has_migrations"):
+            raise SettingsError(["SQL_CONNECTION_STRING: this database is empty; run: python -m provisioning migrate"])
+        yield db
+
+
+def _mapping(db: Database, settings: Settings) -> ScimMapping:
+    columns = ledger.view_columns(db)
+    if not columns:
+        raise MappingError(["dbo.ScimUsers: there is no such view; run: python -m provisioning migrate"])
+    return scim.compile_mapping(columns, settings.extensions, explicit_nulls=settings.explicit_nulls)
+
+
+def _needed(value: T | None, name: str) -> T:
+    if value is None:
+        raise SettingsError([f"{name}: is missing."])
+    return value
+
+
+def _add(report: Report, **counts: int) -> None:
+    for name, count in counts.items():
+        report.counts[name] += count

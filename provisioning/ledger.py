@@ -1,0 +1,275 @@
+"""What was sent, what is in flight, who may send: the only user of the tables in schema provisioning, apart from ingest's."""
+
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from provisioning import database
+from provisioning.database import Database
+from provisioning.errors import DatabaseError
+from provisioning.plan import Due, Person
+from provisioning.scim import ENTERPRISE, ScimMapping
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 60
+RENEW_EVERY = 10.0
+TAKEOVER_PAUSE = 5.0
+"""Seconds that whoever takes over an expired lease waits, so that the dead sender's last request is over."""
+
+LIFE_OF_A_RUN = 3600
+"""Seconds after which a run must be dead: no limit of a run, and no attempt, is longer."""
+
+WINDOW_LIMIT = 38
+"""Calls in any 5 s over all targets and instances; Graph allows 40."""
+
+_VIEW = "ScimUsers"
+
+
+class Lease:
+    """The right to do one kind of work, held by one run at a time and renewed as long as it lives."""
+
+    def __init__(self, name: str, owner: str) -> None:
+        """Nothing is taken yet."""
+        self.name, self.owner = name, owner
+        self.epoch = 0
+        self.taken_over = False
+        self._stop = threading.Event()
+        self._keeper: threading.Thread | None = None
+
+    def acquire(self, db: Database) -> bool:
+        """Try once. `taken_over` tells whether a dead owner's lease was taken."""
+        try:
+            db.run("lease_acquire", self.name, self.name, self.owner, LEASE_SECONDS, self.name)
+        except DatabaseError:  # two first comers at once: one of them has made the row
+            db.run("lease_acquire", self.name, self.name, self.owner, LEASE_SECONDS, self.name)
+        state = db.one("lease_state", self.name)
+        if state is None or state[0] != self.owner:
+            return False
+        self.taken_over, self.epoch = state[1] is not None, int(state[2])
+        return True
+
+    def renew(self, db: Database) -> bool:
+        """Hold it for another minute; False when it is no longer one's own."""
+        return db.run("lease_renew", LEASE_SECONDS, self.name, self.owner, self.epoch) == 1
+
+    def release(self, db: Database, target: str) -> bool:
+        """Give it back, unless forced people of the target are waiting for its holder."""
+        key = (self.name, self.owner, self.epoch)
+        db.run("lease_release", *key, *key, target)
+        state = db.one("lease_state", self.name)
+        return state is None or state[0] != self.owner
+
+    def drop(self, db: Database) -> None:
+        """Give it back whoever waits."""
+        db.run("lease_drop", self.name, self.owner, self.epoch)
+
+    def keep(self, connect: Callable[[], Database]) -> None:
+        """Renew it every few seconds from a thread with a connection of its own, until `let_go`."""
+        self._keeper = threading.Thread(target=self._keep, args=(connect,), name=f"lease {self.name}", daemon=True)
+        self._keeper.start()
+
+    def let_go(self) -> None:
+        """Stop renewing."""
+        self._stop.set()
+        if self._keeper:
+            self._keeper.join(timeout=RENEW_EVERY)
+
+    def _keep(self, connect: Callable[[], Database]) -> None:
+        while not self._stop.wait(RENEW_EVERY):
+            try:
+                with connect() as db:
+                    while self.renew(db) and not self._stop.wait(RENEW_EVERY):
+                        pass
+                    return
+            except DatabaseError as exc:
+                logger.warning("Lease %s could not be renewed: %s", self.name, exc)
+
+
+@dataclass(frozen=True)
+class CallState:
+    """Why a call was not counted: whose lease it is, and what is used of the limits."""
+
+    lease_held: bool
+    used_today: int
+    used_in_window: int
+    free_in: float
+
+
+class Ledger:
+    """The bookkeeping of one target."""
+
+    def __init__(self, db: Database, target: str, run_id: str) -> None:
+        """Work on an open database, for one run."""
+        self.db, self.target, self.run_id = db, target, run_id
+        self._identifiers: dict[str, str] = {}
+
+    def people(self, mapping: ScimMapping, condition: str = "", *parameters: Any) -> Iterator[Person]:
+        """Rows of dbo.ScimUsers beside what was last sent; `condition` names one of queries/where_*.sql."""
+        self._identifiers = self._identifiers or _identifiers(self.db, mapping)
+        text = database.query(condition, self.db.engine) if condition else ""
+        rows = self.db.rows("people", *[self.target] * 5, *parameters, condition=text, **self._identifiers)
+        width, key = len(mapping.columns), mapping.control["EmployeeId"]
+        return (_person(row, width, key) for row in rows)
+
+    def people_of(self, mapping: ScimMapping, employee_ids: Sequence[str]) -> list[Person]:
+        """These people, as they are now."""
+        return list(self.people(mapping, "where_ids", json.dumps(list(employee_ids))))
+
+    def namesakes(self, mapping: ScimMapping, user_names: Sequence[str]) -> list[Person]:
+        """Everybody who has one of these user names."""
+        return list(self.people(mapping, "where_user_names", json.dumps(list(user_names))))
+
+    def vanished(self) -> list[str]:
+        """People last sent as active who are no longer in the view."""
+        return [str(row[0]) for row in self.db.rows("vanished", self.target, self.target)]
+
+    def find(self, employee_id: str) -> str | None:
+        """An EmployeeId as the mapping spells it; None for nobody."""
+        row = self.db.one("find_employee", employee_id)
+        return None if row is None else str(row[0])
+
+    def write_intents(self, due: Sequence[tuple[Due, str, bool]], lease: Lease) -> bool:
+        """Say what is about to be sent: (due, the SCIM user as JSON, manager known). False: the lease is lost."""
+        people = json.dumps([_intent(*one) for one in due], ensure_ascii=False)
+        key = (lease.name, lease.owner, lease.epoch)
+        return self.db.run("write_intents", self.target, self.run_id, people, *key) == len(due)
+
+    def count_call(self, lease: Lease, seconds: float, daily_limit: int) -> bool:
+        """Count one call, if the lease outlives `seconds` and the limits allow it."""
+        key = (lease.name, lease.owner, lease.epoch)
+        return self.db.run("count_call", self.target, self.run_id, *key, seconds, daily_limit, WINDOW_LIMIT) == 1
+
+    def call_state(self, lease: Lease) -> CallState:
+        """Why `count_call` said no."""
+        owner = self.db.one("lease_state", lease.name)
+        held = owner is not None and (owner[0], owner[2]) == (lease.owner, lease.epoch)
+        used = self.db.one("calls_used") or (0, 0, None)
+        oldest, free_in = database.as_utc(used[2]), 0.0
+        if oldest is not None:
+            free_in = (oldest + timedelta(days=1) - self.db.utc_now()).total_seconds()
+        return CallState(held, int(used[0]), int(used[1]), max(1.0, free_in))
+
+    def record_accepted(self, employee_ids: Sequence[str]) -> None:
+        """A 202 came for these people: one transaction, one round trip."""
+        mine = (self.target, self.run_id, json.dumps(list(employee_ids)))
+        target, _, ids = mine
+        self.db.run("record_accepted", *mine, *mine, *mine, target, ids, *mine, -LIFE_OF_A_RUN, *mine, *mine)
+
+    def drop_intents(self, employee_ids: Sequence[str]) -> None:
+        """These people were definitely not taken."""
+        self.db.run("drop_intents", self.target, self.run_id, json.dumps(list(employee_ids)))
+
+    def doubt_managers(self, employee_ids: Sequence[str]) -> None:
+        """A request is taken apart: these people's managers may no longer go before them."""
+        if employee_ids:
+            self.db.run("doubt_managers", self.target, self.run_id, json.dumps(list(employee_ids)))
+
+    def record_refused(self, employee_id: str, user_hash: str, reason: str) -> None:
+        """Graph refused this one person."""
+        key = (self.target, employee_id)
+        self.db.run("record_refused", *key, *key, user_hash, reason[:500])
+
+    def force(self, employee_id: str) -> str:
+        """Put somebody down as forced; gives back the token of this request."""
+        token = str(uuid.uuid4())
+        self.db.run("force", self.target, employee_id, self.target, employee_id, token)
+        return token
+
+    def unforce(self, tokens: Sequence[str]) -> None:
+        """These requests are answered, one way or another."""
+        if tokens:
+            self.db.run("unforce", self.target, json.dumps(list(tokens)))
+
+    def forced(self) -> list[tuple[str, str]]:
+        """Who is forced and waits: (EmployeeId, token), the longest waiting first."""
+        return [(str(row[0]), str(row[1])) for row in self.db.rows("forced_people", self.target)]
+
+    def purge_calls(self) -> None:
+        """Forget calls that count no longer."""
+        self.db.run("purge_calls")
+
+
+def start_run(db: Database, run_id: str, job: str, target: str | None) -> None:
+    """Note that a run begins."""
+    db.run("start_run", run_id, job, target)
+
+
+def end_run(db: Database, run_id: str, exit_code: int, counts: dict[str, Any]) -> None:
+    """Note how it ended."""
+    db.run("end_run", exit_code, json.dumps(counts), run_id)
+
+
+def view_columns(db: Database) -> list[str]:
+    """The columns of dbo.ScimUsers; empty where there is no such view."""
+    return db.view_columns(_VIEW)
+
+
+def modified_parameters(now: datetime) -> tuple[str, str]:
+    """The parameters of where_modified: a day that is past or present in every time zone."""
+    tomorrow = (now + timedelta(days=1)).date().isoformat()
+    return tomorrow, tomorrow
+
+
+def _identifiers(db: Database, mapping: ScimMapping) -> dict[str, str]:
+    def column(name: str | None) -> str:
+        return "NULL" if name is None else f"v.{db.quoted(name)}"
+
+    def control(name: str) -> str:
+        return column(name if name in mapping.control else None)
+
+    return {
+        "columns": ", ".join(column(name) for name in mapping.columns),
+        "modified": control("ModifiedDateTime"),
+        "valid_to": control("ValidTo"),
+        "valid_from": control("ValidFrom"),
+        "manager": column(mapping.column_of(f"{ENTERPRISE}:manager.value")),
+        "user_name": db.quoted(mapping.column_of("userName") or ""),
+        "id_type": id_type(db),
+    }
+
+
+def id_type(db: Database) -> str:
+    """The type of EmployeeId in the view, so that a set of ids is looked up by index."""
+    row = db.one("id_type", _VIEW)
+    return str(row[0]) if row else "nvarchar(64)"
+
+
+def _person(row: tuple[Any, ...], width: int, key: int) -> Person:
+    rest = row[width:]
+    sent = rest[1] is not None
+    return Person(
+        employee_id="" if row[key] is None else str(row[key]),
+        row=row[:width],
+        modified=rest[0],
+        sent_hash=rest[1],
+        sent_active=bool(rest[2]) if sent else None,
+        sent_at=database.as_utc(rest[3]),
+        manager_known=bool(rest[4]) if sent else True,
+        manager_sent=bool(rest[5]),
+        unanswered=None if rest[6] is None else bool(rest[6]),
+        oldest_intent=database.as_utc(rest[7]),
+        maybe_active=bool(rest[8]),
+        forced_token=rest[9],
+        refused_hash=rest[10],
+        refusal=rest[11],
+    )
+
+
+def _intent(due: Due, scim_user: str, manager_known: bool) -> dict[str, Any]:
+    return {
+        "employee_id": due.user.employee_id,
+        "external_id": due.user.external_id,
+        "user_hash": due.user.hash,
+        "scim_user": scim_user,
+        "active": int(due.user.active),
+        "valid_to": due.valid_to.isoformat() if due.valid_to else None,
+        "modified_date_time": due.person.modified,
+        "manager_known": int(manager_known),
+        "forced_token": due.person.forced_token,
+    }

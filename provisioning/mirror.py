@@ -1,0 +1,371 @@
+"""What a fetch means for a table: records and the table's columns → rows to insert or update, and who is rejected why.
+
+Pure. Values are brought to one form a type, so that what HR says and what the table holds can be compared exactly:
+text by code point, times to the precision the column keeps, numbers as numbers.
+"""
+
+import functools
+import re
+import struct
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+Record = Mapping[str, Any]
+Values = dict[str, Any]
+
+VANISHED_FIELD_ROWS = 10
+"""A field that no record has any more may empty its column for so many rows; above that HR's answer is not believed."""
+
+_INTEGERS = {
+    "bit": (0, 1),
+    "tinyint": (0, 2**8 - 1),
+    "smallint": (-(2**15), 2**15 - 1),
+    "int": (-(2**31), 2**31 - 1),
+    "bigint": (-(2**63), 2**63 - 1),
+}
+_TEXTS = ("varchar", "nvarchar", "char", "nchar")
+_DECIMALS = ("decimal", "numeric", "money", "smallmoney")
+_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?)?", re.ASCII)
+_TIME = re.compile(r"(\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?", re.ASCII)
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]([\d:.]+)(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as the database's catalogue describes it; `length` in UTF-16 units or bytes, -1 for max."""
+
+    name: str
+    type: str
+    length: int = 0
+    precision: int = 0
+    scale: int = 0
+    nullable: bool = True
+    writable: bool = True
+    code_page: int = 1252
+
+    @property
+    def declaration(self) -> str:
+        """The type as T-SQL writes it."""
+        if self.type in _TEXTS:
+            return f"{self.type}({'max' if self.length < 0 else self.length})"
+        if self.type in ("datetime2", "time"):
+            return f"{self.type}({self.scale})"
+        if self.type in ("decimal", "numeric"):
+            return f"{self.type}({self.precision or 18}, {self.scale})"
+        return self.type
+
+    @property
+    def read_as_text(self) -> bool:
+        """Whether a driver would cut its values, so that they are read as text."""
+        return self.type in ("datetime2", "time")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the mirror: its name, key and writable columns."""
+
+    name: str
+    key: Column
+    columns: tuple[Column, ...]
+
+    def column(self, field_name: str) -> Column | None:
+        """The column for a field, without regard to case."""
+        return self._by_name.get(field_name.casefold())
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {c.name.casefold(): c for c in self.columns}
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A record that is not written; `key` is None where it has none. Reasons name columns, never values."""
+
+    table: str
+    key: str | None
+    reasons: tuple[str, ...]
+
+
+@dataclass
+class Fetch:
+    """What has been seen of one endpoint so far, page by page."""
+
+    table: Table
+    held_keys: Mapping[str, str]
+    fetched: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    keyless: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+    unknown_fields: set[str] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
+    _fields: set[str] = field(default_factory=set)
+    _emptied: dict[str, int] = field(default_factory=dict)
+
+    def take(self, records: Iterable[Any]) -> list[Values]:
+        """The rows of a page that the table can hold, under the key the table spells; the others are rejected."""
+        return [row for record in records if (row := self._row(record)) is not None]
+
+    def changes(self, rows: list[Values], held: Mapping[str, Values]) -> list[tuple[bool, Values]]:
+        """Those rows that differ from what the table holds, each with whether it is new."""
+        changed = []
+        for row in rows:
+            before = held.get(str(row[self.table.key.name]))
+            if before is None:
+                self.inserted += 1
+                changed.append((True, row))
+            elif before == row:
+                self.unchanged += 1
+            else:
+                self.updated += 1
+                self._count_emptied(before, row)
+                changed.append((False, row))
+        return changed
+
+    def kept(self, row: Values, before: Values) -> Values:
+        """A row that keeps what HR's answer did not mention (for a single record, where a gap proves nothing)."""
+        return {name: value if name in self._fields else before[name] for name, value in row.items()}
+
+    def vanished_fields(self) -> list[str]:
+        """Columns that would lose their values because no record has the field any more."""
+        lost = {c for c, rows in self._emptied.items() if rows > VANISHED_FIELD_ROWS}
+        return sorted(lost - self._fields)
+
+    def absent(self) -> list[str]:
+        """Keys that the table holds and this fetch did not have."""
+        return [stored for canonical, stored in self.held_keys.items() if canonical not in self.seen]
+
+    def _row(self, record: Any) -> Values | None:
+        self.fetched += 1
+        if not isinstance(record, Mapping):
+            self.keyless += 1
+            return self._reject(None, ["the record is not an object"])
+        values, reasons = self._values(flatten(record))
+        key = values.get(self.table.key.name)
+        canonical = canonical_key(key)
+        if not canonical:
+            self.keyless += 1
+            return self._reject(None, [f"{self.table.key.name} is missing", *reasons])
+        if canonical in self.seen:
+            return self._reject(str(key), ["a second record with this key", *reasons])
+        self.seen.add(canonical)
+        row, wrong = self._typed(values)
+        if reasons or wrong:
+            return self._reject(str(key), reasons + wrong)
+        if self.table.key.type in _TEXTS:
+            row[self.table.key.name] = self.held_keys.get(canonical, row[self.table.key.name])
+        return row
+
+    def _values(self, fields: Iterable[tuple[str, Any]]) -> tuple[Values, list[str]]:
+        values: Values = {}
+        reasons = []
+        for name, value in fields:
+            column = self.table.column(name)
+            if column is None:
+                self._note_unknown(name, value)
+            elif column.name in values and values[column.name] != value:
+                reasons.append(f"{column.name}: two fields give different values for it")
+            else:
+                values[column.name] = value
+                self._fields.add(column.name)
+        return values, reasons
+
+    def _note_unknown(self, name: str, value: Any) -> None:
+        prefix = f"{name}_".casefold()
+        if value is None and any(c.name.casefold().startswith(prefix) for c in self.table.columns):
+            return
+        if len(self.unknown_fields) < 1000:
+            self.unknown_fields.add(name)
+
+    def _typed(self, values: Values) -> tuple[Values, list[str]]:
+        row, reasons = {}, []
+        for column in self.table.columns:
+            try:
+                row[column.name] = typed(values.get(column.name), column)
+            except ValueError as exc:
+                reasons.append(f"{column.name}: {exc}")
+        return row, reasons
+
+    def _reject(self, key: str | None, reasons: list[str]) -> None:
+        self.rejected.append(Rejected(self.table.name, key, tuple(reasons)))
+
+    def _count_emptied(self, before: Values, row: Values) -> None:
+        for name, value in before.items():
+            if value is not None and row[name] is None:
+                self._emptied[name] = self._emptied.get(name, 0) + 1
+
+
+def flatten(record: Record, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    """Fields of a record, nested objects joined with `_`: {"Name": {"FirstName": …}} → Name_FirstName."""
+    for name, value in record.items():
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{prefix}{name}_")
+        else:
+            yield f"{prefix}{name}", None if value == {} else value
+
+
+def canonical_key(value: Any) -> str:
+    """A key as it is compared: SQL Server's usual collation tells neither case nor trailing blanks apart."""
+    if value is None or isinstance(value, bool | list):
+        return ""
+    return str(value).rstrip(" ").casefold()
+
+
+def typed(value: Any, column: Column) -> Any:
+    """A value in the one form of its column's type, None included. Raises ValueError with the reason, without the value."""
+    if value is None or (value == "" and column.type not in _TEXTS):
+        if not column.nullable:
+            raise ValueError("is empty, and the column needs a value")
+        return None
+    if isinstance(value, list):
+        raise ValueError("is a list; a column holds one value")
+    if column.type in _INTEGERS:
+        return _integer(value, *_INTEGERS[column.type])
+    form = _FORMS.get(column.type)
+    if form is None:
+        raise ValueError(f"the ingest does not fill columns of type {column.type}")
+    return form(value, column)
+
+
+def held(value: Any, column: Column) -> Any:
+    """What the database gave for a column, in the same form. What cannot be read counts as different from anything."""
+    if value is None:
+        return None
+    try:
+        return typed(int(value) if isinstance(value, bool) else _plain(value), column)
+    except ValueError:
+        return (value,)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat() if isinstance(value, date) else value
+
+
+def _text(value: Any, column: Column) -> str:
+    text = ("true" if value else "false") if isinstance(value, bool) else str(value)
+    if "\0" in text:
+        raise ValueError("has a NUL character")
+    wide = column.type in ("nvarchar", "nchar")
+    try:
+        size = len(text.encode("utf-16-le")) // 2
+    except UnicodeEncodeError:
+        raise ValueError("is not valid Unicode") from None
+    if not wide:
+        try:
+            size = len(text.encode("utf-8" if column.code_page == 65001 else f"cp{column.code_page}"))
+        except (UnicodeEncodeError, LookupError):
+            raise ValueError(f"has letters that a {column.type} column of code page {column.code_page} loses") from None
+    if 0 <= column.length < size:
+        raise ValueError(f"{size} {'characters' if wide else 'bytes'}, the column holds {column.length}")
+    return text.rstrip(" ") if column.type in ("char", "nchar") else text
+
+
+def _integer(value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool):
+        value = int(value) if most == 1 else None
+    if isinstance(value, str):
+        word = {"true": "1", "false": "0"}.get(value.lower(), value) if most == 1 else value
+        value = int(word) if re.fullmatch(r"[+-]?\d{1,19}", word.strip(), re.ASCII) else None
+    if isinstance(value, Decimal | float):
+        value = int(value) if value == int(value) else None
+    if not isinstance(value, int):
+        raise ValueError("is not true or false" if most == 1 else "is not a whole number")
+    if not least <= value <= most:
+        raise ValueError(f"is outside {least} to {most}")
+    return value
+
+
+def _date(value: Any, _column: Column) -> str:
+    match = _DATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not match:
+        raise ValueError("is not a date (YYYY-MM-DD, without a time of day)")
+    return _day(match[1]).isoformat()
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is a date that does not exist") from None
+
+
+def _time(value: Any, column: Column) -> str:
+    match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not match:
+        raise ValueError("is not a time of day")
+    return _moment(f"2000-01-01T{value.strip()}", column).partition(" ")[2]
+
+
+def _moment(value: Any, column: Column) -> str:
+    """A time in UTC with as many digits as the column keeps; one without an offset stays as it is."""
+    match = _MOMENT.fullmatch(value.strip()) if isinstance(value, str) else None
+    clock = _TIME.fullmatch(match[2] or "00:00:00") if match else None
+    if not match or not clock:
+        raise ValueError("is not a date and time (ISO 8601)")
+    day = _day(match[1])
+    hours, seconds, fraction = clock[1], clock[2] or "00", (clock[3] or "").ljust(9, "0")
+    ticks, rest = divmod(int(fraction), 10 ** (9 - column.scale))
+    ticks += rest * 2 >= 10 ** (9 - column.scale)
+    try:
+        moment = datetime.fromisoformat(f"{day}T{hours}:{seconds}{_offset(match[3])}").astimezone(UTC)
+        moment += timedelta(seconds=ticks // 10**column.scale)
+    except (ValueError, OverflowError):
+        raise ValueError("is a time that does not exist") from None
+    digits = str(ticks % 10**column.scale).zfill(column.scale)
+    return moment.strftime("%Y-%m-%d %H:%M:%S").rjust(19, "0") + (f".{digits}" if column.scale else "")
+
+
+def _offset(text: str | None) -> str:
+    return "+00:00" if text in (None, "Z") else str(text)
+
+
+def _decimal(value: Any, column: Column) -> str:
+    scale = 4 if "money" in column.type else column.scale
+    try:
+        exact = Decimal(str(value)) if not isinstance(value, bool) else None
+        rounded = exact.quantize(Decimal(1).scaleb(-scale)) if exact is not None else None
+    except InvalidOperation:
+        rounded = None
+    if rounded is None or not rounded.is_finite():
+        raise ValueError("is not a number")
+    if len(rounded.as_tuple().digits) > (column.precision or 18):
+        raise ValueError(f"has more digits than {column.declaration} holds")
+    return str(rounded)
+
+
+def _float(value: Any, column: Column) -> float:
+    try:
+        number = float(value) if not isinstance(value, bool) else float("nan")
+        return float(struct.unpack("f", struct.pack("f", number))[0]) if column.type == "real" else _finite(number)
+    except (ValueError, OverflowError, struct.error, TypeError):
+        raise ValueError("is not a number") from None
+
+
+def _finite(number: float) -> float:
+    if number != number or number in (float("inf"), float("-inf")):
+        raise ValueError
+    return number
+
+
+def _guid(value: Any, _column: Column) -> str:
+    try:
+        return str(uuid.UUID(str(value))).upper()
+    except ValueError:
+        raise ValueError("is not a uniqueidentifier") from None
+
+
+_FORMS: Mapping[str, Callable[[Any, Column], Any]] = {
+    **dict.fromkeys(_TEXTS, _text),
+    **dict.fromkeys(_DECIMALS, _decimal),
+    "date": _date,
+    "time": _time,
+    "datetime2": _moment,
+    "float": _float,
+    "real": _float,
+    "uniqueidentifier": _guid,
+}

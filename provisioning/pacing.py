@@ -1,0 +1,45 @@
+"""Time: the clock everything is told by, and a pace that Graph's limit of 40 calls in any 5 seconds allows."""
+
+import time
+from datetime import UTC, datetime
+
+CALLS_PER_SECOND = 7.0
+"""Even spacing; a burst of 40 and a wait breaks Graph's sliding window, 7 a second never does (35 in 5 s)."""
+
+
+class Clock:
+    """The machine's clock. Tests hand in one of their own."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+    def utc_now(self) -> datetime:
+        """What the embedded database takes for the time; SQL Server has its own clock."""
+        return datetime.now(UTC)
+
+
+class Pace:
+    """When the next call may start. Slots that pass unused are not saved up."""
+
+    def __init__(self, clock: Clock, calls_per_second: float = CALLS_PER_SECOND) -> None:
+        """Start with a slot that is free at once."""
+        self._clock = clock
+        self._spacing = 1.0 / calls_per_second
+        self._free_at = 0.0
+
+    def wait_left(self) -> float:
+        """Seconds until the next slot; 0 when a call may start now."""
+        return max(0.0, self._free_at - self._clock.monotonic())
+
+    def take(self) -> None:
+        """Use the slot."""
+        self._free_at = max(self._free_at, self._clock.monotonic()) + self._spacing
+
+    def pause(self, seconds: float) -> None:
+        """Nobody calls for that long: Graph asked for it."""
+        self._free_at = max(self._free_at, self._clock.monotonic() + seconds)

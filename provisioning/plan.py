@@ -1,0 +1,357 @@
+"""Who is due, in which order, and who is parked and why. Pure: everything it decides from is handed in."""
+
+import graphlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import Enum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from provisioning.scim import ScimMapping, Unsendable, User
+
+
+LONGEST_ID = 64
+"""Characters of an EmployeeId."""
+
+
+class Job(Enum):
+    """Which people a run looks at. Graph has one verb, so that is all in which runs differ."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    RECONCILE = "reconcile"
+    RESEND = "resend"
+    RESYNC = "resync"
+
+
+class Group(Enum):
+    """In which order people go."""
+
+    FORCED = 0
+    LEAVER = 1
+    JOINER = 2
+    CHANGE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A row of dbo.ScimUsers and what was last sent of her to this target. Times are aware, in UTC."""
+
+    employee_id: str
+    row: tuple[Any, ...]
+    modified: str | None = None
+    sent_hash: str | None = None
+    sent_active: bool | None = None
+    sent_at: datetime | None = None
+    manager_known: bool = True
+    manager_sent: bool = False
+    unanswered: bool | None = None
+    oldest_intent: datetime | None = None
+    maybe_active: bool = False
+    forced_token: str | None = None
+    refused_hash: str | None = None
+    refusal: str | None = None
+
+    @property
+    def sent(self) -> bool:
+        """Whether something was accepted for her."""
+        return self.sent_hash is not None
+
+    @property
+    def known(self) -> bool:
+        """Whether something was sent, or perhaps sent."""
+        return self.sent or self.unanswered is not None
+
+    @property
+    def was_active(self) -> bool:
+        """Whether the target may hold her as active."""
+        return bool(self.sent_active) or self.maybe_active
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a run decides by: the mapping, the moment, and the settings. `now` is the database's UTC time."""
+
+    job: Job
+    mapping: ScimMapping
+    now: datetime
+    time_zone: ZoneInfo
+    lead_days: int
+    prehire_active: bool
+    resend_before: datetime
+    dead_before: datetime
+    resend_since: datetime | None = None
+    _todays: dict[str, date] = field(default_factory=dict, compare=False, repr=False)
+
+    def today(self, zone: ZoneInfo) -> date:
+        """The date in a zone at `now`."""
+        found = self._todays.get(zone.key)
+        if found is None:
+            found = self._todays[zone.key] = self.now.astimezone(zone).date()
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Somebody who must go."""
+
+    user: User
+    person: Person
+    group: Group
+    valid_to: date | None
+
+    @property
+    def changed(self) -> bool:
+        """Whether what goes differs from what went last."""
+        return self.user.hash != self.person.sent_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """Somebody who would go, but cannot."""
+
+    employee_id: str
+    reasons: tuple[str, ...]
+
+
+Verdict = Due | Parked | None
+
+
+@dataclass
+class Plan:
+    """What a run will do. `due` is in sending order."""
+
+    due: list[Due]
+    parked: list[Parked]
+
+
+def judge(person: Person, rules: Rules) -> Verdict:
+    """Whether a person is due, parked, or neither (None). A forced person who cannot go is always parked."""
+    return _assess(person, rules)[0]
+
+
+def make(people: Iterable[Person], rules: Rules) -> Plan:
+    """Judge everybody, in one pass; park those who share an EmployeeId or, being active, a userName."""
+    seen, doubled = set(), set()
+    names: dict[str, str] = {}
+    clashing: dict[str, set[str]] = {}
+    verdicts: dict[str, Due | Parked] = {}
+    for person in people:
+        key = same_key(person.employee_id)
+        if key in seen:
+            doubled.add(key)
+        seen.add(key)
+        verdict, name = _assess(person, rules)
+        if verdict is not None:
+            verdicts[key] = verdict
+        if name and names.setdefault(name, key) != key:
+            clashing.setdefault(name, {names[name]}).add(key)
+    for key in doubled & verdicts.keys():
+        verdicts[key] = Parked(_id_of(verdicts[key]), ("two rows of dbo.ScimUsers have this EmployeeId",))
+    _park_clashes(verdicts, clashing)
+    due = [v for v in verdicts.values() if isinstance(v, Due)]
+    return Plan(order(due), [v for v in verdicts.values() if isinstance(v, Parked)])
+
+
+def park_clashes(due: Sequence[Due], namesakes: Iterable[Person], rules: Rules) -> list[Due | Parked]:
+    """Those due, parked where somebody else who is active has their userName. `namesakes` has everybody of these names."""
+    names: dict[str, set[str]] = {}
+    for person in namesakes:
+        if name := _assess(person, rules)[1]:
+            names.setdefault(name, set()).add(same_key(person.employee_id))
+    clashing = {name: keys for name, keys in names.items() if len(keys) > 1}
+    verdicts: dict[str, Due | Parked] = {same_key(d.user.employee_id): d for d in due}
+    _park_clashes(verdicts, clashing)
+    return list(verdicts.values())
+
+
+def order(due: Sequence[Due]) -> list[Due]:
+    """Forced first, then leavers, joiners, changes; in each of these, managers before their reports."""
+    groups: dict[Group, list[Due]] = {group: [] for group in Group}
+    for one in sorted(due, key=lambda d: d.user.employee_id):
+        groups[one.group].append(one)
+    return [one for group in Group for one in _managers_first(groups[group])]
+
+
+def manager_known(due: Due, sent_along: Iterable[str]) -> bool:
+    """Whether Entra can resolve the manager: none to resolve, accepted before, or earlier in the same request."""
+    manager = due.user.manager_id
+    return manager is None or due.person.manager_sent or same_key(manager) in set(sent_along)
+
+
+def same_key(employee_id: str) -> str:
+    """An id as it is compared: without regard to case and trailing blanks."""
+    return employee_id.rstrip(" ").casefold()
+
+
+def _looked_at(person: Person, rules: Rules) -> bool:
+    if person.forced_token is not None:
+        return True
+    if rules.job is Job.RESYNC:
+        return False
+    if rules.job is Job.CREATE:
+        return not person.sent or _in_doubt(person, rules)
+    if rules.job is Job.RESEND and rules.resend_since is not None:
+        return person.unanswered is not None or (person.sent_at is not None and person.sent_at >= rules.resend_since)
+    return person.known
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the dates make of a person today."""
+
+    zone: ZoneInfo
+    valid_to: date | None
+    in_scope: bool
+    ended: bool
+    early: bool
+    active: bool
+
+
+def _assess(person: Person, rules: Rules) -> tuple[Verdict, str | None]:
+    """The verdict, and the userName (without regard to case) if she is active and in scope today."""
+    looked_at = _looked_at(person, rules)
+    try:
+        if not 1 <= len(person.employee_id.strip()) <= LONGEST_ID:
+            raise Unsendable([f"EmployeeId is null or longer than {LONGEST_ID} characters"])
+        state = _state(person, rules)
+        name = rules.mapping.user_name(person.row) if state.active and state.in_scope else None
+        return _verdict(person, state, rules) if looked_at else None, name.casefold() if name else None
+    except Unsendable as exc:
+        return Parked(person.employee_id, exc.reasons) if looked_at else None, None
+
+
+def _state(person: Person, rules: Rules) -> _State:
+    zone = _zone(person, rules)
+    valid_from, valid_to = _date(person, rules, "ValidFrom"), _date(person, rules, "ValidTo")
+    today = rules.today(zone)
+    ended = not rules.mapping.raw_active(person.row) or (valid_to is not None and today > valid_to)
+    ahead = valid_from is not None and valid_from > today
+    early = valid_from is not None and valid_from > today + timedelta(days=rules.lead_days)
+    active = not ended and (not ahead or person.was_active or _before_start(person, rules, early=early))
+    return _State(zone, valid_to, _in_scope(person, rules), ended, early, active)
+
+
+def _verdict(person: Person, state: _State, rules: Rules) -> Verdict:
+    if state.ended and not person.known:
+        return _cannot(person, "inactive, and never sent: there is no account to disable")
+    must_be_disabled = state.ended and person.known and (person.was_active or _in_doubt(person, rules))
+    if not state.in_scope and not must_be_disabled:
+        return _cannot(person, "out of scope (InScope)")
+    if state.early and not person.known and person.forced_token is None:
+        return None
+    user = rules.mapping.user(person.row, state.active, state.zone)
+    if not _must_go(person, user, rules):
+        return None
+    if person.refused_hash == user.hash and person.forced_token is None:
+        return Parked(person.employee_id, (person.refusal or "refused by Graph",))
+    return Due(user, person, _group(person, user), state.valid_to)
+
+
+def _before_start(person: Person, rules: Rules, *, early: bool) -> bool:
+    """Whether somebody whose start is ahead, and who is not active over there, goes as active."""
+    return rules.prehire_active and (not early or person.forced_token is not None)
+
+
+def _must_go(person: Person, user: User, rules: Rules) -> bool:
+    if user.hash != person.sent_hash or person.forced_token is not None or _in_doubt(person, rules):
+        return True
+    if rules.job is Job.RESEND:
+        return True
+    if rules.job is Job.RECONCILE:
+        late_manager = not person.manager_known and person.manager_sent
+        return late_manager or (person.sent_at is not None and person.sent_at < rules.resend_before)
+    return False
+
+
+def _in_doubt(person: Person, rules: Rules) -> bool:
+    """An intent is left over: sent once by the next run, and once more when its run must be dead."""
+    oldest = person.oldest_intent
+    return bool(person.unanswered) or (oldest is not None and oldest < rules.dead_before)
+
+
+def _group(person: Person, user: User) -> Group:
+    if person.forced_token is not None:
+        return Group.FORCED
+    if not user.active and person.was_active:
+        return Group.LEAVER
+    return Group.CHANGE if person.sent else Group.JOINER
+
+
+def _cannot(person: Person, reason: str) -> Verdict:
+    return Parked(person.employee_id, (reason,)) if person.forced_token is not None else None
+
+
+def _zone(person: Person, rules: Rules) -> ZoneInfo:
+    name = rules.mapping.cell(person.row, "TimeZone")
+    if name is None:
+        return rules.time_zone
+    try:
+        return ZoneInfo(str(name))
+    except (KeyError, ValueError, OSError):
+        raise Unsendable(["TimeZone is not an IANA time zone"]) from None
+
+
+def _date(person: Person, rules: Rules, control: str) -> date | None:
+    value = rules.mapping.cell(person.row, control)
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        raise Unsendable([f"{control} is not a date"]) from None
+
+
+def _in_scope(person: Person, rules: Rules) -> bool:
+    """InScope; true where the view has no such column, false where it is null."""
+    if "InScope" not in rules.mapping.control:
+        return True
+    value = rules.mapping.cell(person.row, "InScope")
+    if value is None or str(value).strip().lower() in ("0", "false"):
+        return False
+    if str(value).strip().lower() not in ("1", "true"):
+        raise Unsendable(["InScope is neither 1 nor 0"])
+    return True
+
+
+def _park_clashes(verdicts: dict[str, Due | Parked], clashing: Mapping[str, set[str]]) -> None:
+    for keys in clashing.values():
+        for key in keys & verdicts.keys():
+            one = verdicts[key]
+            if isinstance(one, Due) and one.user.active:
+                others = ", ".join(sorted(keys - {key}))
+                verdicts[key] = Parked(_id_of(one), (f"has the userName of {others.upper()}, and both are active",))
+
+
+def _id_of(verdict: Due | Parked) -> str:
+    return verdict.employee_id if isinstance(verdict, Parked) else verdict.user.employee_id
+
+
+def _managers_first(due: Sequence[Due]) -> Iterator[Due]:
+    """Topological order; an edge that would close a circle is left out, so that nobody is lost."""
+    by_id = {same_key(d.user.external_id): d for d in due}
+    if len(by_id) < len(due):
+        by_id = {same_key(d.user.employee_id): d for d in due}
+    managers = _without_circles({key: same_key(d.user.manager_id or "") for key, d in by_id.items()})
+    graph = graphlib.TopologicalSorter({key: [m] if m else [] for key, m in managers.items()})
+    return (by_id[key] for key in graph.static_order())
+
+
+def _without_circles(managers: Mapping[str, str]) -> dict[str, str | None]:
+    """Each person's manager among the people at hand; None where there is none, or where it would close a circle."""
+    kept: dict[str, str | None] = {}
+    for start in managers:
+        path: list[str] = []
+        person = start
+        while person in managers and person not in kept:
+            path.append(person)
+            kept[person] = managers[person] if managers[person] in managers else None
+            person = managers[person]
+        if path and person in path:
+            kept[path[-1]] = None
+    return kept

@@ -1,0 +1,3 @@
+-- When an endpoint was last fetched completely.
+-- Parameters: table
+SELECT f.completed_at, f.fetched FROM provisioning.fetches AS f WHERE f.table_name = ?

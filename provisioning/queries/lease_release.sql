@@ -1,0 +1,10 @@
+-- Give a lease back, unless forced people are still waiting for its holder.
+-- Parameters: name, owner, epoch, name, owner, epoch, target
+UPDATE provisioning.leases
+SET expires_at = expires_at
+WHERE name = ? AND owner = ? AND epoch = ?;
+UPDATE provisioning.leases
+SET owner = NULL, expires_at = SYSUTCDATETIME()
+WHERE
+    name = ? AND owner = ? AND epoch = ?
+    AND NOT EXISTS (SELECT 1 FROM provisioning.forced AS f WHERE f.target = ?);

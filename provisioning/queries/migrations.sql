@@ -1,0 +1,3 @@
+-- Which scripts have been applied.
+-- Parameters: none
+SELECT m.script FROM provisioning.migrations AS m

@@ -1,0 +1,34 @@
+-- People of the mapping, beside what was last sent of them to one target.
+-- Parameters: target, target, target, target, target; then those of the condition
+SELECT
+    {columns},
+    CAST({modified} AS varchar(33)) AS modified_text,
+    l.user_hash,
+    l.active AS sent_active,
+    l.sent_at,
+    l.manager_known,
+    CASE
+        WHEN EXISTS (SELECT 1 FROM provisioning.ledger AS m WHERE m.target = ? AND m.external_id = {manager}) THEN 1
+        ELSE 0
+    END AS manager_sent,
+    i.unanswered,
+    i.oldest,
+    i.maybe_active,
+    f.token,
+    r.user_hash AS refused_hash,
+    r.reason
+FROM dbo.ScimUsers AS v
+LEFT JOIN provisioning.ledger AS l ON l.target = ? AND l.employee_id = v.EmployeeId
+LEFT JOIN (
+    SELECT
+        o.employee_id,
+        MAX(CASE WHEN o.answered = 1 THEN 0 ELSE 1 END) AS unanswered,
+        MIN(o.created_at) AS oldest,
+        MAX(CASE WHEN o.active = 1 THEN 1 ELSE 0 END) AS maybe_active
+    FROM provisioning.intents AS o
+    WHERE o.target = ?
+    GROUP BY o.employee_id
+) AS i ON i.employee_id = v.EmployeeId
+LEFT JOIN provisioning.forced AS f ON f.target = ? AND f.employee_id = v.EmployeeId
+LEFT JOIN provisioning.refused AS r ON r.target = ? AND r.employee_id = v.EmployeeId
+{condition}

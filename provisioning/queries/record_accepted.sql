@@ -1,0 +1,46 @@
+-- A 202: what the intents carry becomes what was last sent. One that another run has overtaken stays in doubt.
+-- Parameters: target, run_id, employee_ids (JSON), target, run_id, employee_ids, target, run_id, employee_ids,
+-- target, employee_ids, target, run_id, employee_ids, seconds (negative), target, run_id, employee_ids,
+-- target, run_id, employee_ids
+UPDATE provisioning.ledger
+SET
+    external_id = i.external_id, user_hash = i.user_hash, scim_user = i.scim_user, active = i.active,
+    valid_to = i.valid_to, modified_date_time = i.modified_date_time, manager_known = i.manager_known,
+    sent_at = SYSUTCDATETIME(), run_id = i.run_id
+FROM provisioning.intents AS i
+WHERE
+    i.target = ? AND i.run_id = ? AND i.answered = 0
+    AND i.employee_id IN (SELECT k.value FROM OPENJSON(?) AS k)
+    AND ledger.target = i.target AND ledger.employee_id = i.employee_id;
+INSERT INTO provisioning.ledger (
+    target, employee_id, external_id, user_hash, scim_user, active, valid_to, modified_date_time, manager_known,
+    sent_at, run_id
+)
+SELECT
+    i.target, i.employee_id, i.external_id, i.user_hash, i.scim_user, i.active, i.valid_to, i.modified_date_time,
+    i.manager_known, SYSUTCDATETIME(), i.run_id
+FROM provisioning.intents AS i
+WHERE
+    i.target = ? AND i.run_id = ? AND i.answered = 0
+    AND i.employee_id IN (SELECT k.value FROM OPENJSON(?) AS k)
+    AND NOT EXISTS (
+        SELECT 1 FROM provisioning.ledger AS l WHERE l.target = i.target AND l.employee_id = i.employee_id
+    );
+DELETE FROM provisioning.forced
+WHERE token IN (
+    SELECT i.forced_token FROM provisioning.intents AS i
+    WHERE
+        i.target = ? AND i.run_id = ? AND i.forced_token IS NOT NULL
+        AND i.employee_id IN (SELECT k.value FROM OPENJSON(?) AS k)
+);
+DELETE FROM provisioning.refused
+WHERE target = ? AND employee_id IN (SELECT k.value FROM OPENJSON(?) AS k);
+DELETE FROM provisioning.intents
+WHERE
+    target = ? AND run_id <> ? AND employee_id IN (SELECT k.value FROM OPENJSON(?) AS k)
+    AND created_at < DATEADD(second, ?, SYSUTCDATETIME());
+UPDATE provisioning.intents
+SET answered = 1
+WHERE target = ? AND run_id <> ? AND answered = 0 AND employee_id IN (SELECT k.value FROM OPENJSON(?) AS k);
+DELETE FROM provisioning.intents
+WHERE target = ? AND run_id = ? AND answered = 0 AND employee_id IN (SELECT k.value FROM OPENJSON(?) AS k);

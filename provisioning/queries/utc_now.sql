@@ -1,0 +1,3 @@
+-- The database's clock, by which everything is dated.
+-- Parameters: none
+SELECT SYSUTCDATETIME() AS utc_now

@@ -1,0 +1,24 @@
+-- Say what is about to be sent, if the lease is still one's own.
+-- Parameters: target, run_id, people (JSON array of objects), lease, owner, epoch
+INSERT INTO provisioning.intents (
+    target, run_id, employee_id, external_id, user_hash, scim_user, active, valid_to, modified_date_time,
+    manager_known, forced_token, answered, created_at
+)
+SELECT
+    ?, ?, j.employee_id, j.external_id, j.user_hash, j.scim_user, j.active, j.valid_to, j.modified_date_time,
+    j.manager_known, j.forced_token, 0, SYSUTCDATETIME()
+FROM OPENJSON(?) WITH (
+    employee_id nvarchar(64) '$.employee_id',
+    external_id nvarchar(200) '$.external_id',
+    user_hash char(64) '$.user_hash',
+    scim_user nvarchar(max) '$.scim_user',
+    active bit '$.active',
+    valid_to date '$.valid_to',
+    modified_date_time varchar(33) '$.modified_date_time',
+    manager_known bit '$.manager_known',
+    forced_token varchar(36) '$.forced_token'
+) AS j
+WHERE EXISTS (
+    SELECT 1 FROM provisioning.leases AS l
+    WHERE l.name = ? AND l.owner = ? AND l.epoch = ? AND l.expires_at > SYSUTCDATETIME()
+)

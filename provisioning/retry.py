@@ -1,0 +1,85 @@
+"""How long to wait before trying again, and when to stop trying."""
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import tenacity
+
+from provisioning.pacing import Clock
+
+HR_PATIENCE = 30.0
+"""Seconds after its first failure in which a page of the HR API must succeed."""
+
+DATABASE_PATIENCE = 180.0
+"""Seconds in which a connection must be had: a serverless database takes about a minute to wake."""
+
+Predicate = Callable[[BaseException], bool]
+
+
+def retry_after(header: str | None, now: datetime | None = None) -> float | None:
+    """Seconds that a `Retry-After` header asks for (a number of seconds or an HTTP date, RFC 9110 §10.2.3)."""
+    if not header:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        at = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+
+
+def backoff(attempt: int, cap: float = 60.0) -> float:
+    """Seconds to wait after that many failed attempts: doubling from 1, never above `cap`, jittered downwards."""
+    ceiling = min(cap, 2.0 ** min(attempt - 1, 10))
+    return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not cryptography
+
+
+def asking_hr(again: Predicate, clock: Clock) -> tenacity.Retrying:
+    """Retry one request to the HR API; an error's `retry_after` (seconds) is honoured and does not count."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(again),
+        stop=_StopAfterFirstFailure(HR_PATIENCE, clock),
+        wait=_wait_as_told,
+        sleep=clock.sleep,
+        reraise=True,
+    )
+
+
+def connecting(again: Predicate, clock: Clock, patience: float) -> tenacity.Retrying:
+    """Retry a login to the database: first wait 5 s, each time on a new connection."""
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(again),
+        stop=_StopAfterFirstFailure(patience, clock),
+        wait=tenacity.wait_fixed(5) + tenacity.wait_random(0, 2),
+        sleep=clock.sleep,
+        reraise=True,
+    )
+
+
+class _StopAfterFirstFailure(tenacity.stop.stop_base):
+    """Stop that many seconds after the first failure, not counting the waits that were asked for."""
+
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._until: float | None = None
+
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        now = self._clock.monotonic()
+        if self._until is None:
+            self._until = now + self._seconds
+        self._until += min(_asked_for(retry_state) or 0.0, 600.0)
+        return now + float(retry_state.upcoming_sleep) > self._until or retry_state.attempt_number >= 20
+
+
+def _asked_for(state: tenacity.RetryCallState) -> float | None:
+    error = state.outcome.exception() if state.outcome else None
+    return getattr(error, "retry_after", None)
+
+
+def _wait_as_told(state: tenacity.RetryCallState) -> float:
+    asked = _asked_for(state)
+    return backoff(state.attempt_number, cap=8.0) if asked is None else asked

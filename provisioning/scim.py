@@ -1,0 +1,450 @@
+"""Rows of dbo.ScimUsers → SCIM users, their hash, and bulk requests.
+
+Pure. A column's name says where its value goes (the paths of Entra's portal); the SCIM schema says of which type it is.
+Schemas: RFC 7643 §4.1–4.3. Bulk requests: RFC 7644 §3.7 and Graph's *synchronizationJob: bulkUpload*.
+"""
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from provisioning.errors import MappingError
+from provisioning.settings import Extension
+
+MOST_OPERATIONS = 50
+LONGEST_EXTERNAL_ID = 100
+CONTROL_COLUMNS = ("EmployeeId", "ValidFrom", "ValidTo", "InScope", "Protected", "TimeZone", "ModifiedDateTime")
+
+CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+
+_SIMPLE = {
+    CORE: (
+        *("externalId", "userName", "displayName", "nickName", "profileUrl", "title", "userType"),
+        *("preferredLanguage", "locale", "timezone", "active"),
+    ),
+    ENTERPRISE: ("employeeNumber", "costCenter", "organization", "division", "department"),
+}
+_COMPLEX = {
+    CORE: {"name": ("formatted", "familyName", "givenName", "middleName", "honorificPrefix", "honorificSuffix")},
+    ENTERPRISE: {"manager": ("value",)},
+}
+_VALUED = ("value", "display", "primary")
+_COLLECTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "emails": (("work", "home", "other"), _VALUED),
+    "phoneNumbers": (("work", "home", "mobile", "fax", "pager", "other"), _VALUED),
+    "ims": (("aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"), _VALUED),
+    "photos": (("photo", "thumbnail"), _VALUED),
+    "addresses": (
+        ("work", "home", "other"),
+        ("formatted", "streetAddress", "locality", "region", "postalCode", "country", "primary"),
+    ),
+    "entitlements": ((), _VALUED),
+    "roles": ((), _VALUED),
+}
+_PATH = re.compile(r'(?P<name>[A-Za-z][\w-]*)(?:\[type eq "(?P<type>[^"\]]+)"\])?(?:\.(?P<sub>[A-Za-z$][\w-]*))?', re.ASCII)
+_TRUE, _FALSE = ("1", "true"), ("0", "false")
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One column of the view and the place in the SCIM user where its value goes."""
+
+    column: str
+    position: int
+    schema: str
+    name: str
+    type: str | None = None
+    sub: str | None = None
+    kind: str = "string"
+    at: time | None = None
+
+    @property
+    def path(self) -> str:
+        """The full path, the same however the column spelled it."""
+        filtered = f'{self.name}[type eq "{self.type}"]' if self.type else self.name
+        dotted = f"{filtered}.{self.sub}" if self.sub else filtered
+        return dotted if self.schema == CORE else f"{self.schema}:{dotted}"
+
+    def value(self, raw: Any, zone: ZoneInfo) -> Any:
+        """The value as the SCIM schema types it; None for nothing. Raises ValueError with the reason."""
+        if raw is None or raw == "":
+            return None
+        if self.at:
+            return _instant(_day(raw), self.at, zone)
+        return _KINDS[self.kind](raw)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A SCIM user of one person: its values in the mapping's order, and the hash that tells whether it changed."""
+
+    employee_id: str
+    external_id: str
+    user_name: str
+    active: bool
+    manager_id: str | None
+    values: tuple[Any, ...]
+    hash: str
+
+
+class Unsendable(ValueError):
+    """This person's row makes no SCIM user; nobody else is touched. Reasons name attributes, never values."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        """Keep every reason."""
+        self.reasons = tuple(reasons)
+        super().__init__("; ".join(reasons))
+
+
+@dataclass(frozen=True)
+class ScimMapping:
+    """The view's columns, understood."""
+
+    columns: tuple[str, ...]
+    control: Mapping[str, int]
+    attributes: tuple[Attribute, ...]
+    explicit_nulls: bool
+    _order: tuple[int, ...]
+    _prefix: bytes
+
+    def column_of(self, path: str) -> str | None:
+        """The column whose value goes to a path, if the view has one."""
+        return next((a.column for a in self.attributes if a.path == path), None)
+
+    def cell(self, row: Sequence[Any], control: str) -> Any:
+        """A control column's value; None where the view has none. `''` is null."""
+        position = self.control.get(control)
+        value = None if position is None else row[position]
+        return None if value == "" else value
+
+    def raw_active(self, row: Sequence[Any]) -> bool:
+        """What the view says of `active`. Raises Unsendable where it says nothing."""
+        attribute = self.attributes[self._active]
+        try:
+            found = attribute.value(row[attribute.position], _UTC)
+        except ValueError as exc:
+            raise Unsendable([f"active {exc}"]) from None
+        if found is None:
+            raise Unsendable(["active is null"])
+        return bool(found)
+
+    def user_name(self, row: Sequence[Any]) -> str | None:
+        """The userName of a row; None where there is none that can be read."""
+        attribute = self.attributes[self._user_name]
+        try:
+            name = attribute.value(row[attribute.position], _UTC)
+        except ValueError:
+            return None
+        return None if name is None else str(name)
+
+    def user(self, row: Sequence[Any], active: bool, zone: ZoneInfo) -> User:
+        """The SCIM user of a row, with `active` as the dates make it. Raises Unsendable with every reason."""
+        values, reasons = [], []
+        for attribute in self.attributes:
+            try:
+                values.append(attribute.value(row[attribute.position], zone))
+            except ValueError as exc:
+                values.append(None)
+                reasons.append(f"{attribute.column} {exc}")
+        values[self._active] = active
+        for path, position in (("externalId", self._external_id), ("userName", self._user_name)):
+            if values[position] is None and not any(r.startswith(f"{path} ") for r in reasons):
+                reasons.append(f"{path} is null")
+        if len(values[self._external_id] or "") > LONGEST_EXTERNAL_ID:
+            reasons.append(f"externalId is longer than {LONGEST_EXTERNAL_ID} characters")
+        if reasons:
+            raise Unsendable(reasons)
+        manager = values[self._manager] if self._manager is not None else None
+        employee_id = str(row[self.control["EmployeeId"]])
+        external_id, user_name = values[self._external_id], values[self._user_name]
+        return User(employee_id, external_id, user_name, active, manager, tuple(values), self._hash(values))
+
+    def resource(self, user: User) -> dict[str, Any]:
+        """The SCIM resource as it is sent: complete, unset attributes as null (or left out, `SCIM_NULLS=omit`)."""
+        data: dict[str, Any] = {"schemas": []}
+        schemas = [CORE, ENTERPRISE]
+        for attribute, value in zip(self.attributes, user.values, strict=True):
+            if value is None and not self.explicit_nulls:
+                continue
+            if attribute.schema not in schemas:
+                schemas.append(attribute.schema)
+            _put(data, attribute, value)
+        data["schemas"] = schemas
+        return data
+
+    def flat(self, user: User) -> dict[str, Any]:
+        """Path → value, for showing what differs."""
+        return {a.path: v for a, v in zip(self.attributes, user.values, strict=True)}
+
+    def _hash(self, values: Sequence[Any]) -> str:
+        ordered: list[Any] = [values[i] for i in self._order]
+        if not self.explicit_nulls:
+            ordered = [[self.attributes[i].path, values[i]] for i in self._order if values[i] is not None]
+        return hashlib.sha256(self._prefix + json.dumps(ordered).encode()).hexdigest()
+
+    @functools.cached_property
+    def _places(self) -> dict[str, int]:
+        return {a.path: n for n, a in enumerate(self.attributes)}
+
+    @functools.cached_property
+    def _active(self) -> int:
+        return self._places["active"]
+
+    @functools.cached_property
+    def _external_id(self) -> int:
+        return self._places["externalId"]
+
+    @functools.cached_property
+    def _user_name(self) -> int:
+        return self._places["userName"]
+
+    @functools.cached_property
+    def _manager(self) -> int | None:
+        return self._places.get(f"{ENTERPRISE}:manager.value")
+
+
+def compile_mapping(columns: Sequence[str], extensions: Mapping[str, Extension], *, explicit_nulls: bool) -> ScimMapping:
+    """Understand the view's columns. Raises one MappingError that names every column that is wrong."""
+    problems: list[str] = []
+    control, attributes = {}, []
+    for position, column in enumerate(columns):
+        if column in CONTROL_COLUMNS:
+            control[column] = position
+        elif wanted := _lookalike(column, CONTROL_COLUMNS):
+            problems.append(f"{column}: a control column is spelled {wanted}.")
+        elif attribute := _attribute(column, position, extensions, problems):
+            attributes.append(attribute)
+    _check_whole(control, attributes, problems)
+    if problems:
+        raise MappingError([f"dbo.ScimUsers {p}" for p in problems])
+    order = tuple(sorted(range(len(attributes)), key=lambda n: attributes[n].path))
+    prefix = json.dumps([attributes[n].path for n in order] if explicit_nulls else []).encode()
+    return ScimMapping(tuple(columns), control, tuple(attributes), explicit_nulls, order, prefix)
+
+
+def bulk_request(resources: Sequence[tuple[str, Mapping[str, Any]]]) -> bytes:
+    """The body of one bulkUpload call: at most 50 pairs of (bulkId, SCIM resource), every bulkId its own."""
+    if not 1 <= len(resources) <= MOST_OPERATIONS:
+        raise ValueError(f"a bulk request holds 1 to {MOST_OPERATIONS} operations, not {len(resources)}")
+    operations = [{"method": "POST", "bulkId": bulk_id, "path": "/Users", "data": data} for bulk_id, data in resources]
+    document = {"schemas": [BULK_REQUEST], "Operations": operations, "failOnErrors": None}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "strict")
+
+
+def _put(data: dict[str, Any], attribute: Attribute, value: Any) -> None:
+    home = data if attribute.schema == CORE else data.setdefault(attribute.schema, {})
+    if attribute.type:
+        elements = home.setdefault(attribute.name, [])
+        element = next((e for e in elements if e["type"] == attribute.type), None)
+        if element is None:
+            element = {"type": attribute.type}
+            elements.append(element)
+        element[attribute.sub] = value
+    elif attribute.sub:
+        home.setdefault(attribute.name, {})[attribute.sub] = value
+    else:
+        home[attribute.name] = value
+
+
+def _check_whole(control: Mapping[str, int], attributes: list[Attribute], problems: list[str]) -> None:
+    if "EmployeeId" not in control:
+        problems.append("EmployeeId: the view has no column of this name; it is the key of everything.")
+    first: dict[str, str] = {}
+    for attribute in attributes:
+        place = attribute.path.casefold()
+        if place in first:
+            problems.append(f"{attribute.column}: goes to the same place as {first[place]}.")
+        first.setdefault(place, attribute.column)
+    for needed in ("externalId", "userName", "active"):
+        wrong = any(p.split(":", 1)[0].casefold() == needed.casefold() for p in problems)
+        if needed.casefold() not in first and not wrong:
+            problems.append(f"{needed}: the view has no column of this name; every request needs it.")
+
+
+def _attribute(
+    column: str, position: int, extensions: Mapping[str, Extension], problems: list[str]
+) -> Attribute | None:
+    try:
+        path, at = _split_time(column)
+        schema, rest = _schema(path, extensions)
+        match = _PATH.fullmatch(rest)
+        if not match:
+            raise ValueError(f'is not a SCIM path such as userName, name.givenName or emails[type eq "work"].value{_doubled(rest)}.')
+        name, kind, sub = match["name"], match["type"], match["sub"]
+        _check_place(schema, name, kind, sub)
+        typed = _kind(schema, name, sub, extensions)
+        if at and typed not in ("string", "dateTime"):
+            raise ValueError(f"@HH:MM belongs to dates; this attribute is a {typed}.")
+        return Attribute(column, position, schema, name, kind, sub, typed, at)
+    except ValueError as exc:
+        problems.append(f"{column}: {exc}")
+        return None
+
+
+def _doubled(rest: str) -> str:
+    return " (SQLite writes :1 behind a name that the view has twice)" if re.search(r":\d+$", rest) else ""
+
+
+def _split_time(column: str) -> tuple[str, time | None]:
+    path, mark, text = column.partition("@")
+    if not mark:
+        return path, None
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text, re.ASCII):
+        raise ValueError("what follows @ must be a time of day, HH:MM.")
+    return path, time.fromisoformat(text)
+
+
+def _schema(path: str, extensions: Mapping[str, Extension]) -> tuple[str, str]:
+    """The schema's URN and what is left of the path."""
+    if path.lower().startswith("urn:"):
+        return _by_urn(path, extensions)
+    prefix, colon, rest = path.partition(":")
+    if not colon:
+        return CORE, path
+    urns = {"enterprise": ENTERPRISE, **{name: e.urn for name, e in extensions.items()}}
+    if prefix in urns:
+        return urns[prefix], rest
+    if rest.isdigit():
+        raise ValueError(f"the view has {prefix} twice.")
+    wanted = _lookalike(prefix, urns)
+    hint = f"write {wanted}:" if wanted else f"known are {', '.join(urns)}; others go into SCIM_EXTENSIONS"
+    raise ValueError(f"{prefix}: is not a known prefix; {hint}.")
+
+
+def _by_urn(path: str, extensions: Mapping[str, Extension]) -> tuple[str, str]:
+    for urn in (CORE, ENTERPRISE, *(e.urn for e in extensions.values())):
+        if path.startswith(f"{urn}:"):
+            return urn, path[len(urn) + 1 :]
+        if path.lower().startswith(f"{urn}:".lower()):
+            raise ValueError(f"the schema is spelled {urn}.")
+    urn, _, rest = path.rpartition(":")
+    if not re.fullmatch(r"urn:[a-z0-9][a-z0-9-]{0,31}:\S+", urn):
+        raise ValueError("is not a full URN followed by : and an attribute.")
+    return urn, rest
+
+
+def _check_place(schema: str, name: str, kind: str | None, sub: str | None) -> None:
+    """Raises ValueError unless RFC 7643 has such a place."""
+    if schema not in (CORE, ENTERPRISE):
+        if kind or sub:
+            raise ValueError("an extension attribute has neither a filter nor a part.")
+        return
+    collections = _COLLECTIONS if schema == CORE else {}
+    complexes = _COMPLEX[schema]
+    known = (*_SIMPLE[schema], *complexes, *collections)
+    if name not in known:
+        wanted = _lookalike(name, known)
+        raise ValueError(f"is spelled {wanted}." if wanted else f"{schema} has no attribute {name} that can be sent.")
+    if name in collections:
+        _check_element(name, kind, sub)
+    elif kind:
+        raise ValueError(f"{name} is no collection and takes no [type eq …].")
+    elif name in complexes:
+        _check_part(name, sub, complexes[name])
+    elif sub:
+        raise ValueError(f"{name} has no parts.")
+
+
+def _check_element(name: str, kind: str | None, sub: str | None) -> None:
+    types, parts = _COLLECTIONS[name]
+    if not kind:
+        raise ValueError(f'{name} is a collection: write {name}[type eq "{(types or ("…",))[0]}"].{parts[0]}.')
+    if types and kind not in types:
+        raise ValueError(f"the types of {name} are {', '.join(types)}.")
+    _check_part(name, sub, parts)
+
+
+def _check_part(name: str, sub: str | None, parts: Sequence[str]) -> None:
+    if sub in parts:
+        return
+    wanted = _lookalike(sub or "", parts)
+    raise ValueError(f"the part is spelled {wanted}." if wanted else f"the parts of {name} are {', '.join(parts)}.")
+
+
+def _kind(schema: str, name: str, sub: str | None, extensions: Mapping[str, Extension]) -> str:
+    if schema in (CORE, ENTERPRISE):
+        return "boolean" if name == "active" or sub == "primary" else "string"
+    declared = next((e.types for e in extensions.values() if e.urn == schema), {})
+    return declared.get(name, "string")
+
+
+def _lookalike(name: str, known: Sequence[str] | Mapping[str, str]) -> str | None:
+    return next((k for k in known if k.casefold() == name.casefold() and k != name), None)
+
+
+def _string(raw: Any) -> str:
+    if isinstance(raw, str):
+        return raw
+    if isinstance(raw, bool):
+        return str(int(raw))
+    if isinstance(raw, datetime):
+        return raw.strftime("%Y-%m-%d %H:%M:%S.%f") + "0"
+    if isinstance(raw, date):
+        return raw.isoformat()
+    if isinstance(raw, Decimal):
+        return format(raw, "f")
+    if isinstance(raw, bytes | bytearray):
+        raise ValueError("is binary; SCIM attributes are text here")
+    return str(raw)
+
+
+def _boolean(raw: Any) -> bool:
+    text = _string(raw).strip().lower()
+    if text not in _TRUE + _FALSE:
+        raise ValueError("is neither true nor false")
+    return text in _TRUE
+
+
+def _integer(raw: Any) -> int:
+    text = _string(raw).strip()
+    if not re.fullmatch(r"[+-]?\d{1,18}(\.0+)?", text, re.ASCII):
+        raise ValueError("is not a whole number")
+    return int(text.partition(".")[0])
+
+
+def _date_time(raw: Any) -> str:
+    try:
+        text = re.sub(r"(\.\d{6})\d+", r"\1", _string(raw).strip())
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("is not a date and time") from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return _in_utc(moment)
+
+
+def _day(raw: Any) -> date:
+    if isinstance(raw, datetime):
+        return raw.date()
+    if isinstance(raw, date):
+        return raw
+    try:
+        return date.fromisoformat(str(raw).strip()[:10])
+    except ValueError:
+        raise ValueError("is not a date") from None
+
+
+@functools.lru_cache(maxsize=65536)
+def _instant(day: date, at: time, zone: ZoneInfo) -> str:
+    """The UTC instant of a local time; the far ends of the calendar stay in it."""
+    return _in_utc(datetime.combine(day, at, zone))
+
+
+def _in_utc(moment: datetime) -> str:
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+
+
+_UTC = ZoneInfo("UTC")
+_KINDS = {"string": _string, "boolean": _boolean, "integer": _integer, "dateTime": _date_time}

@@ -1,0 +1,462 @@
+"""The sender: what goes next, what is in flight, what came back. One at a time for each target.
+
+One thread decides and talks to the database; the workers make single HTTP attempts and decide nothing. For each request:
+read the people afresh → write intents (only with the lease) → count the call (only with the lease, inside the limits) →
+POST → on 202, in one transaction, record what was sent and delete the intents. See docs/sending.md.
+"""
+
+import json
+import logging
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from provisioning import plan, retry, scim, transport
+from provisioning.errors import LeaseLost
+from provisioning.graph import Answer, Graph, Reaction
+from provisioning.ledger import Lease, Ledger
+from provisioning.pacing import Clock, Pace
+from provisioning.plan import Due, Parked, Rules
+
+logger = logging.getLogger(__name__)
+
+MOST_IN_FLIGHT = 8
+MOST_ATTEMPTS = 8
+EXTRA_CALLS_A_REQUEST, EXTRA_CALLS_A_RUN = 12, 100
+SYSTEMATIC_REFUSALS = 3
+MOST_GIVEN_UP = 3
+COUNTS = ("candidates", "sent", "unchanged", "held", "parked", "deferred", "out_of_scope", "calls")
+
+@dataclass
+class Tally:
+    """What a run did: candidates = sent + unchanged + held + parked + deferred."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
+    parked: list[Parked] = field(default_factory=list)
+    sent_ids: set[str] = field(default_factory=set)
+    stopped: str | None = None
+    budget_free_in: float | None = None
+
+
+@dataclass
+class _Origin:
+    """A request as it was first sent; a 400 takes it apart."""
+
+    extra_calls: int = 0
+    succeeded: bool = False
+    refused: bool = False
+    open_parts: int = 1
+    refusals: list[tuple[Due, str]] = field(default_factory=list)
+
+
+@dataclass
+class _Request:
+    """People who go in one call."""
+
+    people: list[Due]
+    body: bytes
+    origin: _Origin
+    attempts: int = 0
+    ambiguous: bool = False
+    token_renewed: bool = False
+    not_before: float = 0.0
+
+    @property
+    def ids(self) -> list[str]:
+        return [d.user.employee_id for d in self.people]
+
+
+class Sender:
+    """Sends people to one target, under a lease, until nobody is left or it has to stop."""
+
+    def __init__(  # noqa: PLR0913 - everything a run needs, handed in once
+        self, ledger: Ledger, lease: Lease, graph: Graph, rules: Rules, clock: Clock, *, daily_limit: int, seconds: float
+    ) -> None:
+        """`seconds`: after so long nothing new is started and the rest is deferred."""
+        self._ledger, self._lease, self._graph, self._rules = ledger, lease, graph, rules
+        self._clock, self._daily_limit = clock, daily_limit
+        self._ends = clock.monotonic() + seconds
+        self._pace = Pace(clock)
+        self._pool = ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix="upload")
+        self.tally = Tally()
+        self._queue: deque[str] = deque()
+        self._forced: deque[str] = deque()
+        self._counted: set[str] = set()
+        self._retries: list[_Request] = []
+        self._in_flight: dict[Future[Answer], _Request] = {}
+        self._seen_tokens: set[str] = set()
+        self._tokens: dict[str, str] = {}
+        self._blocked = False
+        self._succeeded = False
+        self._given_up = 0
+        self._systematic = 0
+        self._run_extra_calls = 0
+        self._waiting_refusals: list[tuple[Due, str]] = []
+        self._check_names = False
+
+    def run(self, due: Sequence[Due], parked: Iterable[Parked] = (), *, check_names: bool = False) -> Tally:
+        """Send those due, in their order, and whoever is forced meanwhile; give the lease back.
+
+        `check_names`: look up, request by request, whether somebody else who is active has the same userName (where not
+        everybody was looked at before). Raises LeaseLost when another sender has taken over.
+        """
+        self._check_names = check_names
+        self._park(parked, counted=False)
+        for one in due:
+            self._enqueue(one.user.employee_id, self._queue)
+        try:
+            self._loop()
+        except BaseException:
+            counts = self.tally.counts
+            ended = sum(counts[name] for name in ("sent", "unchanged", "held", "parked"))
+            counts["deferred"] = counts["candidates"] - ended
+            raise
+        finally:
+            self._pool.shutdown(wait=True)
+        return self.tally
+
+    # --- the loop -------------------------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        while True:
+            self._watch_the_time()
+            if self._start_something():
+                continue
+            if self._in_flight or self._retries or (self._work_left() and not self.tally.stopped):
+                self._wait()
+                continue
+            self._flush_refusals(final=True)
+            if self.tally.stopped or self._lease.release(self._ledger.db, self._ledger.target):
+                return
+            self._take_forced()
+            if not self._work_left():
+                return  # those who are still forced could not be sent by this run; the next one tries
+
+    def _work_left(self) -> bool:
+        return bool(self._queue or self._forced)
+
+    def _watch_the_time(self) -> None:
+        if self._clock.monotonic() >= self._ends and (self._work_left() or self._retries):
+            self._stop("the time of this run is up")
+
+    def _start_something(self) -> bool:
+        if self.tally.stopped or len(self._in_flight) >= MOST_IN_FLIGHT or self._pace.wait_left() > 0:
+            return False
+        request = self._ready_retry() or self._new_request()
+        return request is not None and self._attempt(request)
+
+    def _wait(self) -> None:
+        """Until an answer comes, or the next thing may start."""
+        now = self._clock.monotonic()
+        moments = [r.not_before for r in self._retries]
+        if self._work_left() and self._may_begin() and len(self._in_flight) < MOST_IN_FLIGHT:
+            moments.append(now)
+        pause = max(self._pace.wait_left(), min(moments, default=now + 1.0) - now, 0.005)
+        pause = min(pause, max(0.005, self._ends - now), 5.0)
+        if not self._in_flight:
+            self._clock.sleep(pause)
+            return
+        done, _ = wait(self._in_flight, timeout=pause, return_when=FIRST_COMPLETED)
+        for future in done:
+            self._answered(self._in_flight.pop(future), future.result())
+
+    # --- what goes next -------------------------------------------------------------------------------------------
+
+    def _enqueue(self, employee_id: str, queue: deque[str]) -> None:
+        key = plan.same_key(employee_id)
+        if key not in self._counted:
+            self._counted.add(key)
+            self.tally.counts["candidates"] += 1
+            queue.append(employee_id)
+
+    def _take_forced(self) -> None:
+        """Whoever was forced since goes first, also somebody whom this run has dealt with already."""
+        waiting = {plan.same_key(i) for i in self._forced}
+        for employee_id, token in self._ledger.forced():
+            key = plan.same_key(employee_id)
+            if key in waiting or token in self._seen_tokens:
+                continue
+            self._seen_tokens.add(token)
+            self._tokens[key] = token
+            if key in {plan.same_key(i) for i in self._queue}:
+                self._queue = deque(i for i in self._queue if plan.same_key(i) != key)
+            else:
+                self.tally.counts["candidates"] += 1
+                self._counted.add(key)
+            self._forced.append(employee_id)
+
+    def _ready_retry(self) -> _Request | None:
+        now = self._clock.monotonic()
+        for request in list(self._retries):
+            if request.not_before > now or self._waits(request):
+                continue
+            self._retries.remove(request)
+            if request.origin.refused and not self._extra_call(request.origin):
+                self._defer(request)
+                continue
+            return request
+        return None
+
+    def _waits(self, request: _Request) -> bool:
+        """For its managers in flight, or for the part before it of a request that was taken apart."""
+        others = self._in_flight.values()
+        one_by_one = request.origin.refused and any(r.origin is request.origin for r in others)
+        return one_by_one or self._manager_among(request.people, others)
+
+    def _extra_call(self, origin: _Origin) -> bool:
+        """Whether taking apart may cost one more call: at most 12 a request, 100 a run."""
+        if origin.extra_calls >= EXTRA_CALLS_A_REQUEST or self._run_extra_calls >= EXTRA_CALLS_A_RUN:
+            return False
+        origin.extra_calls += 1
+        self._run_extra_calls += 1
+        return True
+
+    def _new_request(self) -> _Request | None:
+        """The next request of up to 50, its people read afresh, its intents written."""
+        if not self._may_begin():
+            return None
+        self._take_forced()
+        while self._work_left():
+            ids = self._next_ids()
+            if not ids:
+                self._blocked = True
+                return None
+            due = self._read_afresh(ids)
+            if due is None:
+                return None
+            if due:
+                return self._with_intents(due)
+        return None
+
+    def _may_begin(self) -> bool:
+        """While nothing has succeeded yet and something was refused, what was refused is looked into first."""
+        looking = any(r.origin.refused for r in (*self._retries, *self._in_flight.values()))
+        many = len(self._in_flight) + len(self._retries) >= SYSTEMATIC_REFUSALS
+        return not self._blocked and (self._succeeded or not (looking or many))
+
+    def _next_ids(self) -> list[str]:
+        busy = self._busy_people()
+        ids: list[str] = []
+        for queue in (self._forced, self._queue):
+            kept: list[str] = []
+            while queue and len(ids) < scim.MOST_OPERATIONS:
+                one = queue.popleft()
+                (kept if plan.same_key(one) in busy else ids).append(one)
+            queue.extendleft(reversed(kept))
+        return ids
+
+    def _busy_people(self) -> set[str]:
+        requests = (*self._in_flight.values(), *self._retries)
+        return {plan.same_key(i) for r in requests for i in r.ids}
+
+    def _read_afresh(self, ids: list[str]) -> list[Due] | None:
+        """Those still due, in order; None when they must wait for their managers in flight."""
+        made = plan.make(self._ledger.people_of(self._rules.mapping, ids), self._rules)
+        due = made.due
+        if due and (self._check_names or any(d.person.forced_token for d in due)):
+            names = self._ledger.namesakes(self._rules.mapping, [d.user.user_name for d in due if d.user.active])
+            checked = plan.park_clashes(due, names, self._rules)
+            made.parked.extend(v for v in checked if isinstance(v, Parked))
+            due = [v for v in checked if isinstance(v, Due)]
+        if self._manager_among(due, (*self._in_flight.values(), *self._retries)):
+            self._queue.extendleft(reversed(ids))
+            self._blocked = True
+            return None
+        self._park(made.parked)
+        going = {plan.same_key(d.user.employee_id) for d in due}
+        self._settle([i for i in ids if plan.same_key(i) not in going])
+        parked = {plan.same_key(p.employee_id) for p in made.parked}
+        self.tally.counts["unchanged"] += sum(plan.same_key(i) not in going | parked for i in ids)
+        return due
+
+    @staticmethod
+    def _manager_among(people: Iterable[Due], requests: Iterable[_Request]) -> bool:
+        """Whether one of these requests holds a manager of these people."""
+        wanted = {plan.same_key(d.user.manager_id) for d in people if d.user.manager_id}
+        return any(plan.same_key(d.user.external_id) in wanted for r in requests for d in r.people)
+
+    def _with_intents(self, due: list[Due]) -> _Request:
+        mapping, before = self._rules.mapping, set[str]()
+        intents, resources = [], []
+        for one in due:
+            resource = mapping.resource(one.user)
+            resources.append((one.user.employee_id, resource))
+            intents.append((one, json.dumps(resource, ensure_ascii=False), plan.manager_known(one, before)))
+            before.add(plan.same_key(one.user.external_id))
+        if not self._ledger.write_intents(intents, self._lease):
+            raise LeaseLost("another sender has taken over; what this run had in flight is sent afresh by the next one.")
+        return _Request(due, scim.bulk_request(resources), _Origin())
+
+    # --- one attempt ----------------------------------------------------------------------------------------------
+
+    def _attempt(self, request: _Request) -> bool:
+        if not self._ledger.count_call(self._lease, transport.DEADLINE, self._daily_limit):
+            self._not_counted(request)
+            return True
+        self._pace.take()
+        self.tally.counts["calls"] += 1
+        request.attempts += 1
+        self._in_flight[self._pool.submit(self._graph.upload, request.body)] = request
+        return True
+
+    def _not_counted(self, request: _Request) -> None:
+        state = self._ledger.call_state(self._lease)
+        if not state.lease_held:
+            raise LeaseLost("another sender has taken over; what this run had in flight is sent afresh by the next one.")
+        if state.used_today >= self._daily_limit:
+            self.tally.budget_free_in = state.free_in
+            self._stop(f"the {self._daily_limit} calls of 24 h are used up (GRAPH_DAILY_CALL_LIMIT)")
+            self._defer(request)
+            return
+        self._pace.pause(0.5)
+        self._retries.insert(0, request)
+
+    # --- what came back -------------------------------------------------------------------------------------------
+
+    def _answered(self, request: _Request, answer: Answer) -> None:
+        self._blocked = False
+        request.ambiguous = request.ambiguous or answer.ambiguous
+        alone = len(request.people) == 1
+        if answer.reaction is Reaction.ACCEPTED:
+            self._accepted(request)
+        elif self.tally.stopped and not (answer.reaction is Reaction.REFUSED and alone):
+            self._defer(request)
+        elif answer.reaction is Reaction.REFUSED:
+            self._refused(request, answer)
+        elif answer.reaction is Reaction.RENEW_TOKEN and not request.token_renewed:
+            request.token_renewed = True
+            self._graph.renew_token()
+            self._retries.insert(0, request)
+        elif answer.reaction is Reaction.AGAIN:
+            self._again(request, answer)
+        else:
+            self._stop(f"Graph answered {answer.status or 'nothing'}: {answer.words}")
+            self._defer(request)
+
+    def _accepted(self, request: _Request) -> None:
+        self._ledger.record_accepted(request.ids)
+        self.tally.counts["sent"] += len(request.people)
+        self.tally.sent_ids.update(map(plan.same_key, request.ids))
+        self._succeeded, request.origin.succeeded = True, True
+        self._systematic = self._given_up = 0
+        self._part_done(request)
+
+    def _again(self, request: _Request, answer: Answer) -> None:
+        pause = retry.backoff(request.attempts) if answer.wait is None else answer.wait
+        logger.info("Upload answered %s; again in %.0f s.", answer.status or answer.words, pause)
+        if request.attempts >= MOST_ATTEMPTS or self.tally.stopped:
+            self._give_up(request, answer)
+            return
+        if answer.everybody or answer.status == 429:
+            self._pace.pause(pause)
+        request.not_before = self._clock.monotonic() + pause
+        if request.not_before >= self._ends:
+            self._give_up(request, answer)
+            return
+        self._retries.append(request)
+
+    def _give_up(self, request: _Request, answer: Answer) -> None:
+        """People of this request stay due; a service that takes nothing at all stops the run."""
+        self._given_up += 1
+        self._defer(request)
+        if self._given_up >= MOST_GIVEN_UP or not self._succeeded:
+            self._stop(f"Graph did not take a request in {request.attempts} attempts: {answer.words}")
+
+    # --- a 400 ----------------------------------------------------------------------------------------------------
+
+    def _refused(self, request: _Request, answer: Answer) -> None:
+        """Take a refused request apart until the one who is wrong stands alone."""
+        origin = request.origin
+        origin.refused = True
+        if len(request.people) == 1:
+            self._ledger.drop_intents(request.ids)
+            words = _without_values(f"Graph answered {answer.status}, {answer.words}", request.people[0])
+            origin.refusals.append((request.people[0], words))
+            self._park([Parked(request.ids[0], (words,))])
+            self._part_done(request)
+            return
+        along = {plan.same_key(d.user.external_id) for d in request.people}
+        reports = [d.user.employee_id for d in request.people if plan.same_key(d.user.manager_id or "") in along]
+        self._ledger.doubt_managers(reports)
+        half = (len(request.people) + 1) // 2
+        origin.open_parts += 1
+        self._retries[:0] = [self._part(request, request.people[:half]), self._part(request, request.people[half:])]
+
+    def _part(self, request: _Request, people: list[Due]) -> _Request:
+        mapping = self._rules.mapping
+        body = scim.bulk_request([(d.user.employee_id, mapping.resource(d.user)) for d in people])
+        return _Request(people, body, request.origin, ambiguous=request.ambiguous)
+
+    def _part_done(self, request: _Request) -> None:
+        self._blocked = False
+        origin = request.origin
+        origin.open_parts -= 1
+        if origin.open_parts:
+            return
+        self._waiting_refusals.extend(origin.refusals)
+        if origin.refused and not origin.succeeded and not self.tally.stopped:
+            self._systematic += 1
+            if self._systematic >= SYSTEMATIC_REFUSALS and not self._succeeded:
+                self._all_refused()
+        self._flush_refusals()
+
+    def _all_refused(self) -> None:
+        """It is not these people: nobody is parked for it, all stay due."""
+        blamed = {plan.same_key(due.user.employee_id) for due, _ in self._waiting_refusals}
+        words = self._waiting_refusals[0][1] if self._waiting_refusals else "400"
+        self._waiting_refusals.clear()
+        self.tally.parked = [p for p in self.tally.parked if plan.same_key(p.employee_id) not in blamed]
+        self.tally.counts["parked"] -= len(blamed)
+        self.tally.counts["deferred"] += len(blamed)
+        self._stop(f"Graph refused every part of three requests; the mapping or the app's schema is wrong: {words}")
+
+    def _flush_refusals(self, *, final: bool = False) -> None:
+        """Put refusals down once it is clear that it is these people, not all."""
+        if self._succeeded or final:
+            for due, words in self._waiting_refusals:
+                self._ledger.record_refused(due.user.employee_id, due.user.hash, words)
+            self._settle([due.user.employee_id for due, _ in self._waiting_refusals])
+            self._waiting_refusals.clear()
+
+    # --- the end of people ----------------------------------------------------------------------------------------
+
+    def _park(self, parked: Iterable[Parked], *, counted: bool = True) -> None:
+        for one in parked:
+            if not counted:
+                self._counted.add(plan.same_key(one.employee_id))
+                self.tally.counts["candidates"] += 1
+            self.tally.parked.append(one)
+            self.tally.counts["parked"] += 1
+
+    def _settle(self, employee_ids: Iterable[str]) -> None:
+        """Those of them who were forced and cannot or need not go wait no longer."""
+        keys = [plan.same_key(i) for i in employee_ids]
+        self._ledger.unforce([self._tokens.pop(key) for key in keys if key in self._tokens])
+
+    def _defer(self, request: _Request) -> None:
+        """These people stay due. Only an ambiguous end leaves their intents."""
+        self.tally.counts["deferred"] += len(request.people)
+        if not request.ambiguous:
+            self._ledger.drop_intents(request.ids)
+        self._part_done(request)
+
+    def _stop(self, why: str) -> None:
+        """Start nothing more; what is in flight may end."""
+        if self.tally.stopped is None:
+            self.tally.stopped = why
+            logger.error("Run %s stops: %s.", self._ledger.run_id, why)
+        self.tally.counts["deferred"] += len(self._queue) + len(self._forced)
+        self._queue.clear()
+        self._forced.clear()
+        retries, self._retries = self._retries, []
+        for request in retries:
+            self._defer(request)
+
+
+def _without_values(words: str, due: Due) -> str:
+    """Graph's words, without what they may quote of the person."""
+    texts = {str(v) for v in due.user.values if isinstance(v, str) and len(v) > 2}
+    for text in sorted(texts, key=len, reverse=True):
+        words = words.replace(text, "[…]")
+    return words

@@ -1,0 +1,210 @@
+"""The app settings, read in one go: one error names everything that is wrong."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+from provisioning import source
+from provisioning.errors import SettingsError
+
+GRAPH_HOSTS = (
+    "graph.microsoft.com",
+    "graph.microsoft.us",
+    "dod-graph.microsoft.us",
+    "microsoftgraph.chinacloudapi.cn",
+)
+"""Graph's national clouds: https://learn.microsoft.com/graph/deployments#microsoft-graph-and-graph-explorer-service-root-endpoints"""
+
+EXTENSION_TYPES = ("string", "boolean", "integer", "dateTime")
+
+DATABASE = "SQL_CONNECTION_STRING"
+HR = "HR_SOURCE"
+GRAPH = "GRAPH_BULK_UPLOAD_URL"
+
+_BULK_UPLOAD_PATH = re.compile(r"/(v1\.0|beta)/servicePrincipals/([^/]+)/synchronization/jobs/([^/]+)/bulkUpload/?")
+_URN = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,31}:[A-Za-z0-9()+,.:=@;$_!*'%/?#-]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class BulkUpload:
+    """The "Provisioning API Endpoint" of one app: where SCIM bulk requests go."""
+
+    url: str
+    host: str
+    service_principal: str
+    job: str
+
+    @property
+    def target(self) -> str:
+        """What the ledger calls it: the service principal and the job of the URL."""
+        return f"{self.service_principal}/{self.job}"
+
+    @property
+    def needs_token(self) -> bool:
+        """False for an emulator on this machine."""
+        return not source.is_loopback(self.host)
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A SCIM extension schema: its URN and the attributes that are not text."""
+
+    urn: str
+    types: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, checked. What a verb does not need may be None."""
+
+    sql_connection_string: str = field(repr=False)
+    hr_source: source.Source | None
+    bulk_upload: BulkUpload | None
+    daily_call_limit: int
+    extensions: Mapping[str, Extension]
+    explicit_nulls: bool
+    create_lead_days: int
+    prehire_active: bool
+    time_zone: ZoneInfo
+    update_by_modified: bool
+    resend_days: int
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], needs: tuple[str, ...] = ()) -> "Settings":
+        """Read `environ`; raise one SettingsError for all that is missing of `needs` and all that is wrong."""
+        return _Reader(environ, needs).settings()
+
+
+class _Reader:
+    def __init__(self, environ: Mapping[str, str], needs: tuple[str, ...]) -> None:
+        self._environ, self._needs = environ, needs
+        self._problems: list[str] = []
+
+    def settings(self) -> Settings:
+        settings = Settings(
+            sql_connection_string=self.database(),
+            hr_source=self.hr_source(),
+            bulk_upload=self.bulk_upload(),
+            daily_call_limit=self.number("GRAPH_DAILY_CALL_LIMIT", 2000, least=1),
+            extensions=self.extensions(),
+            explicit_nulls=self.choice("SCIM_NULLS", "explicit", ("explicit", "omit")) == "explicit",
+            create_lead_days=self.number("CREATE_LEAD_DAYS", 7),
+            prehire_active=self.choice("PREHIRE_ACTIVE", "true", ("true", "false")) == "true",
+            time_zone=self.time_zone(),
+            update_by_modified=self.choice("UPDATE_BY", "content", ("content", "modified")) == "modified",
+            resend_days=self.number("RESEND_DAYS", 28, least=1),
+        )
+        if self._problems:
+            raise SettingsError(self._problems)
+        return settings
+
+    def wrong(self, name: str, what: str) -> None:
+        self._problems.append(f"{name}: {what}")
+
+    def value(self, name: str) -> str:
+        text = self._environ.get(name, "").strip()
+        if not text and name in self._needs:
+            self.wrong(name, "is missing.")
+        return text
+
+    def number(self, name: str, default: int, least: int = 0) -> int:
+        text = self.value(name)
+        if not text:
+            return default
+        if re.fullmatch(r"[0-9]{1,6}", text) and int(text) >= least:
+            return int(text)
+        self.wrong(name, f"must be a whole number, {least} or more.")
+        return default
+
+    def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        text = self.value(name).lower() or default
+        if text not in allowed:
+            self.wrong(name, f"must be {' or '.join(allowed)}.")
+        return text
+
+    def time_zone(self) -> ZoneInfo:
+        text = self.value("TIME_ZONE") or "UTC"
+        try:
+            return ZoneInfo(text)
+        except (KeyError, ValueError, OSError):
+            self.wrong("TIME_ZONE", f"{text!r} is not an IANA time zone such as Europe/Copenhagen.")
+            return ZoneInfo("UTC")
+
+    def database(self) -> str:
+        text = self.value(DATABASE)
+        if not text:
+            return ""
+        if text.startswith("sqlite:"):
+            if not re.fullmatch(r"sqlite:///[^?#]+", text):
+                self.wrong(DATABASE, "must read sqlite:///path (four slashes for an absolute path).")
+        elif not re.search(r"(^|;)\s*(server|address|addr|data source)\s*=", text, re.IGNORECASE):
+            self.wrong(DATABASE, "must be an ODBC connection string with Server=…, or sqlite:///path.")
+        return text
+
+    def hr_source(self) -> source.Source | None:
+        text = self.value(HR)
+        return source.load(text, self._environ, self._problems) if text else None
+
+    def bulk_upload(self) -> BulkUpload | None:
+        text = self.value(GRAPH)
+        if not text:
+            return None
+        try:
+            parts = urlsplit(text)
+            host, _ = parts.hostname or "", parts.port
+        except ValueError:
+            self.wrong(GRAPH, "is not a URL.")
+            return None
+        if not self.may_get_credentials(parts.scheme, host):
+            return None
+        match = _BULK_UPLOAD_PATH.fullmatch(parts.path)
+        if not match or parts.query or parts.fragment or parts.username:
+            shape = "/v1.0/servicePrincipals/{id}/synchronization/jobs/{jobId}/bulkUpload"
+            self.wrong(GRAPH, f"must end in {shape}: the portal's Provisioning API Endpoint.")
+            return None
+        return BulkUpload(text.rstrip("/"), host, unquote(match[2]), unquote(match[3]))
+
+    def may_get_credentials(self, scheme: str, host: str) -> bool:
+        loopback = source.is_loopback(host)
+        if not loopback and host not in GRAPH_HOSTS:
+            self.wrong(GRAPH, f"its host must be one of {', '.join(GRAPH_HOSTS)}, or loopback for the emulator.")
+        elif scheme != "https" and not (loopback and scheme == "http"):
+            self.wrong(GRAPH, "must be https://; plain http:// is allowed on loopback only.")
+        else:
+            return True
+        return False
+
+    def extensions(self) -> dict[str, Extension]:
+        text = self.value("SCIM_EXTENSIONS")
+        default = {"hr": Extension("urn:ietf:params:scim:schemas:extension:hr:2.0:User")}
+        if not text:
+            return default
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError):
+            self.wrong("SCIM_EXTENSIONS", "is not valid JSON.")
+            return default
+        if not isinstance(document, dict):
+            self.wrong("SCIM_EXTENSIONS", "must be a JSON object: prefix → URN.")
+            return default
+        return {prefix: self.extension(prefix, value) for prefix, value in document.items()}
+
+    def extension(self, prefix: str, value: Any) -> Extension:
+        where = f"SCIM_EXTENSIONS {prefix}"
+        node = {"urn": value} if isinstance(value, str) else value
+        if not isinstance(node, dict) or not set(node) <= {"urn", "types"}:
+            self.wrong(where, "must be a URN, or an object with urn and types.")
+            return Extension("")
+        urn, types = node.get("urn"), node.get("types", {})
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", prefix) or prefix.lower() in ("urn", "enterprise"):
+            self.wrong(where, "is not a prefix: letters and digits, and neither urn nor enterprise.")
+        if not isinstance(urn, str) or not _URN.fullmatch(urn):
+            self.wrong(where, "its urn must be a URN such as urn:ietf:params:scim:schemas:extension:hr:2.0:User.")
+        if not isinstance(types, dict) or not set(map(str, types.values())) <= set(EXTENSION_TYPES):
+            self.wrong(where, f"its types must be among {', '.join(EXTENSION_TYPES)}.")
+            types = {}
+        return Extension(str(urn), types)

@@ -1,0 +1,140 @@
+"""The mirror's tables in the database: what they take, what they hold, and how changes are written to them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from provisioning import mirror
+from provisioning.database import Database
+from provisioning.errors import SettingsError
+from provisioning.mirror import Column, Fetch, Table, Values
+from provisioning.source import Resource
+
+ROWS_A_STATEMENT = 2000
+
+
+def describe(db: Database, resource: Resource) -> Table:
+    """The table a resource fills, from the database's catalogue. Raises SettingsError where it cannot be filled."""
+    found = [_column(row) for row in db.rows("table_columns", resource.table)]
+    if not found:
+        raise SettingsError(
+            [f"HR_SOURCE: there is no table dbo.{resource.table}; create it with a script, or mend the resource's name."]
+        )
+    columns = tuple(c for c in found if c.writable)
+    key = next((c for c in columns if c.name.casefold() == resource.primary_key.casefold()), None)
+    if key is None:
+        raise SettingsError([f"HR_SOURCE: dbo.{resource.table} has no column {resource.primary_key}, its primary_key."])
+    return Table(resource.table, key, columns)
+
+
+def keys(db: Database, table: Table) -> dict[str, str]:
+    """Every key the table holds: as it is compared → as it is spelled."""
+    rows = db.rows("mirror_keys", table=db.quoted(table.name), key=db.quoted(table.key.name))
+    return {mirror.canonical_key(row[0]): row[0] for row in rows}
+
+
+def key(db: Database, table: Table, wanted: str) -> dict[str, str]:
+    """The same for one key; empty where the table does not hold it."""
+    rows = db.rows("mirror_key", wanted, table=db.quoted(table.name), key=db.quoted(table.key.name))
+    return {mirror.canonical_key(row[0]): row[0] for row in rows}
+
+
+def held(db: Database, table: Table, rows: Sequence[Values]) -> dict[str, Values]:
+    """What the table holds under the keys of these rows."""
+    expressions = ", ".join(_expression(db, column) for column in table.columns)
+    names = _names(db, table)
+    found: dict[str, Values] = {}
+    for at in range(0, len(rows), ROWS_A_STATEMENT):
+        wanted = json.dumps([row[table.key.name] for row in rows[at : at + ROWS_A_STATEMENT]])
+        for cells in db.rows("mirror_rows", wanted, expressions=expressions, **names):
+            values = {c.name: mirror.held(cell, c) for c, cell in zip(table.columns, cells, strict=True)}
+            found[str(values[table.key.name])] = values
+    return found
+
+
+def write(db: Database, table: Table, changes: Iterable[tuple[bool, Values]]) -> None:
+    """Insert the new rows, write the changed ones over the old: one statement for every 2,000."""
+    pending: dict[bool, list[Values]] = {True: [], False: []}
+    for is_new, row in changes:
+        pending[is_new].append(row)
+        if len(pending[is_new]) == ROWS_A_STATEMENT:
+            _write(db, table, is_new, pending[is_new])
+            pending[is_new] = []
+    for is_new, rows in pending.items():
+        if rows:
+            _write(db, table, is_new, rows)
+
+
+def note_absent(db: Database, table: Table, fetch: Fetch) -> int:
+    """Note who is absent from a complete fetch and since when; take the note away of who is back.
+
+    Gives back how many are absent. A fetch with a record that has no key proves nobody absent.
+    """
+    noted = {str(row[0]) for row in db.rows("absent_keys", table.name)}
+    absent = {str(k) for k in fetch.absent()}
+    _in_chunks(db, "forget_absent", table.name, sorted(noted - absent))
+    if fetch.keyless:
+        return len(noted & absent)
+    _in_chunks(db, "note_absent", table.name, sorted(absent - noted))
+    return len(absent)
+
+
+def record_fetch(db: Database, table: Table, fetched: int, run_id: str) -> None:
+    """A complete fetch of this endpoint was written."""
+    db.run("record_fetch", fetched, run_id, table.name, table.name, fetched, run_id, table.name)
+
+
+def record_refresh(db: Database, table: Table, record_key: str) -> None:
+    """One record was fetched by itself and written."""
+    _in_chunks(db, "forget_absent", table.name, [record_key])
+    db.run("record_refresh", table.name, record_key, table.name, record_key, table.name)
+
+
+def refreshed_since(db: Database, table: Table, moment: Any) -> set[str]:
+    """Keys, as they are compared, of records fetched by themselves since then."""
+    return {mirror.canonical_key(row[0]) for row in db.rows("refreshed_since", table.name, moment)}
+
+
+def _column(row: Sequence[Any]) -> Column:
+    name, kind, length, precision, scale, nullable, writable, code_page = row
+    return Column(
+        name=str(name),
+        type=str(kind),
+        length=int(length),
+        precision=int(precision),
+        scale=int(scale),
+        nullable=bool(nullable),
+        writable=bool(writable),
+        code_page=int(code_page),
+    )
+
+
+def _expression(db: Database, column: Column) -> str:
+    cell = f"t.{db.quoted(column.name)}"
+    return f"CAST({cell} AS varchar(33))" if column.read_as_text else cell
+
+
+def _names(db: Database, table: Table) -> dict[str, str]:
+    return {
+        "table": db.quoted(table.name),
+        "key": db.quoted(table.key.name),
+        "key_type": table.key.declaration,
+    }
+
+
+def _write(db: Database, table: Table, is_new: bool, rows: list[Values]) -> None:
+    quoted = [db.quoted(c.name) for c in table.columns]
+    key = db.quoted(table.key.name)
+    fields = ", ".join(db.json_field(c.name, c.declaration) for c in table.columns)
+    assignments = ", ".join(f"{name} = j.{name}" for name in quoted if name != key)
+    document = json.dumps(rows, ensure_ascii=False)
+    names = {"columns": ", ".join(quoted), "fields": fields, **_names(db, table)}
+    if is_new:
+        db.run("mirror_insert", document, **names)
+    elif assignments:
+        db.run("mirror_update", document, assignments=assignments, **names)
+
+
+def _in_chunks(db: Database, query: str, table: str, found: list[str]) -> None:
+    for at in range(0, len(found), ROWS_A_STATEMENT):
+        db.run(query, table, json.dumps(found[at : at + ROWS_A_STATEMENT]))

@@ -1,0 +1,24 @@
+-- Roles and the least rights of each. Run by every migrate, since a changed view loses its grants.
+IF DATABASE_PRINCIPAL_ID('provisioning_app') IS NULL CREATE ROLE provisioning_app;
+GO
+IF DATABASE_PRINCIPAL_ID('hr_reader') IS NULL CREATE ROLE hr_reader;
+GO
+GRANT SELECT, INSERT, UPDATE ON dbo.Employees TO provisioning_app;
+GRANT SELECT, INSERT, UPDATE ON dbo.Organizations TO provisioning_app;
+GRANT SELECT, INSERT, UPDATE ON dbo.Locations TO provisioning_app;
+GRANT SELECT, INSERT, DELETE ON dbo.AbsentRecords TO provisioning_app;
+GRANT SELECT ON dbo.ScimUsers TO provisioning_app;
+GRANT SELECT, INSERT, UPDATE ON provisioning.ledger TO provisioning_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.intents TO provisioning_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.forced TO provisioning_app;
+GRANT SELECT, INSERT, DELETE ON provisioning.refused TO provisioning_app;
+GRANT SELECT, INSERT, UPDATE ON provisioning.leases TO provisioning_app;
+GRANT SELECT, INSERT, DELETE ON provisioning.calls TO provisioning_app;
+GRANT SELECT, INSERT, UPDATE ON provisioning.fetches TO provisioning_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.refreshes TO provisioning_app;
+GRANT SELECT, INSERT, UPDATE ON provisioning.runs TO provisioning_app;
+GO
+GRANT SELECT ON dbo.CurrentEmployees TO hr_reader;
+GRANT SELECT ON dbo.Organizations TO hr_reader;
+GRANT SELECT ON dbo.Locations TO hr_reader;
+GO

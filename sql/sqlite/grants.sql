@@ -1,0 +1,1 @@
+-- SQLite knows no roles: whoever can read the files can read everything in them.

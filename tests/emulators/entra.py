@@ -1,0 +1,363 @@
+"""A small Entra ID behind one provisioning job: users matched by externalId, and a provisioning log.
+
+Sources, all on learn.microsoft.com: entra/identity/app-provisioning/inbound-provisioning-api-faqs (matching, staging,
+restart, terminations, UPN clashes), …/clear-attribute-values (nulls), …/inbound-provisioning-api-custom-attributes
+(extensions), graph/api/resources/synchronization-bulkupload (schemas, externalId), …/provisioningobjectsummary (the
+log), …/synchronization-synchronizationstatus; and RFC 7643 §2 and §4 (attributes and their types).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+State = dict[str, Any]
+Entry = dict[str, Any]
+
+CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
+ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+MANAGER = f"{ENTERPRISE}:manager.value"
+WORK_EMAIL = 'emails[type eq "work"].'
+
+_TEXTS = {"displayName", "nickName", "profileUrl", "title", "userType", "preferredLanguage", "locale", "timezone"}
+_NAME = {"formatted", "familyName", "givenName", "middleName", "honorificPrefix", "honorificSuffix"}
+_ENTERPRISE = {"employeeNumber", "costCenter", "organization", "division", "department"}
+_MANAGER = {"value", "$ref", "displayName"}
+_VALUE = {"value", "display"}
+_COLLECTIONS = {
+    **dict.fromkeys(("emails", "phoneNumbers", "ims", "photos", "entitlements", "roles", "x509Certificates"), _VALUE),
+    "addresses": {"formatted", "streetAddress", "locality", "region", "postalCode", "country"},
+}
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9$_-]*")
+_DATE_LIKE = re.compile(r"\d{4}-\d\d-\d\d|\d\d?[./-]\d\d?[./-]\d{4}")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?(Z|[+-]\d\d:\d\d)")
+
+_NOT_MAPPED = {f"{ENTERPRISE}:manager.displayName", f"{ENTERPRISE}:manager.$ref"}
+_DUPLICATE_UPN = {
+    "errorCode": "AzureActiveDirectoryDuplicateUserPrincipalName",
+    "reason": "Another object with the same value for property userPrincipalName already exists.",
+    "additionalDetails": None,
+    "errorCategory": "nonServiceFailure",
+    "recommendedAction": "Make the userPrincipalName unique in the source, or mend the attribute mapping.",
+}
+_NOTHING_TO_DO = {
+    "errorCode": "RedundantExport",
+    "reason": "The source and the target already match: no change to the user is needed.",
+    "additionalDetails": None,
+    "errorCategory": "nonServiceFailure",
+    "recommendedAction": None,
+}
+
+
+class Malformed(ValueError):
+    """The data is not what the contract allows; the text says why, with no value of anybody in it."""
+
+
+def expect(fact: bool, otherwise: str) -> None:
+    """Refuse with that reason unless the fact holds."""
+    if not fact:
+        raise Malformed(otherwise)
+
+
+def check_user(data: Any) -> None:
+    """Refuse what is not a complete SCIM user of core, enterprise and the extensions it declares."""
+    expect(isinstance(data, dict), "data is not an object")
+    extensions = _check_schemas(data)
+    for name in ("externalId", "userName"):
+        expect(is_name(data.get(name)), f"{name} is missing or blank")
+    for name in data.keys() - {"schemas", "externalId", "userName"}:
+        if name in extensions:
+            _check_extension(name, data[name])
+        elif name == ENTERPRISE:
+            _check_enterprise(data[name])
+        else:
+            _check_core(name, data[name])
+
+
+def is_name(value: Any) -> bool:
+    """Say whether a value is text that is not blank."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _check_schemas(data: dict[str, Any]) -> set[str]:
+    """Return the declared extensions: each must be used, and what is used must be among them."""
+    schemas = data.get("schemas")
+    expect(isinstance(schemas, list) and all(map(is_name, schemas)), "data.schemas is not a list of URNs")
+    declared = set(schemas or ())
+    expect(len(declared) == len(schemas or ()), "data.schemas names a schema twice")
+    expect(declared >= {CORE, ENTERPRISE}, "data.schemas lacks the core or the enterprise user")
+    extensions = declared - {CORE, ENTERPRISE}
+    used = {name for name in data if ":" in name} - {ENTERPRISE}
+    expect(extensions == used, "data.schemas and the extensions used differ")
+    expect(all(urn.startswith("urn:") for urn in extensions), "an extension is not a URN")
+    return extensions
+
+
+def _check_core(name: str, value: Any) -> None:
+    if name == "active":
+        expect(isinstance(value, bool), "active is not a boolean")
+    elif name == "name":
+        _check_texts("name", value, _NAME)
+    elif name in _COLLECTIONS:
+        _check_collection(name, value)
+    else:
+        expect(name in _TEXTS, f"the core user has no attribute {name!r}")
+        expect(_is_text(value), f"{name} is not text")
+
+
+def _check_collection(name: str, value: Any) -> None:
+    expect(isinstance(value, list), f"{name} is not a list")
+    for element in value:
+        expect(isinstance(element, dict) and is_name(element.get("type")), f"an element of {name} has no type")
+        expect(isinstance(element.get("primary"), bool | None), f"{name}.primary is not a boolean")
+        texts = {sub: part for sub, part in element.items() if sub not in ("type", "primary")}
+        _check_texts(name, texts, _COLLECTIONS[name])
+    types = {element["type"].casefold() for element in value}
+    expect(len(types) == len(value), f"two elements of {name} have one type")
+    expect(sum(element.get("primary") is True for element in value) <= 1, f"two elements of {name} are primary")
+
+
+def _check_enterprise(value: Any) -> None:
+    expect(isinstance(value, dict), "the enterprise user is not an object")
+    if "manager" in value:
+        _check_texts("manager", value["manager"], _MANAGER)
+        expect("value" in value["manager"], "manager has no value")
+    _check_texts("enterprise", {name: part for name, part in value.items() if name != "manager"}, _ENTERPRISE)
+
+
+def _check_extension(urn: str, value: Any) -> None:
+    expect(isinstance(value, dict) and bool(value), f"{urn} is not an object with attributes")
+    for name, part in value.items():
+        expect(bool(_ATTRIBUTE_NAME.fullmatch(name)), f"{urn} has an attribute that is no SCIM name")
+        expect(isinstance(part, str | bool | int | float | None), f"{name} is neither text, boolean nor number")
+        if isinstance(part, str) and _DATE_LIKE.match(part):
+            expect(_is_instant(part), f"{name} is a date without time and offset")
+
+
+def _check_texts(owner: str, value: Any, known: set[str]) -> None:
+    expect(isinstance(value, dict), f"{owner} is not an object")
+    for name, part in value.items():
+        expect(name in known, f"{owner} has no attribute {name!r}")
+        expect(_is_text(part), f"{owner}.{name} is not text")
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_instant(text: str) -> bool:
+    try:
+        return bool(_INSTANT.fullmatch(text) and dt.datetime.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def flatten(data: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the attribute paths of a SCIM user and their values, spelled as the portal spells them."""
+    for name, value in data.items():
+        if isinstance(value, list):
+            for element in value if name != "schemas" else ():
+                rest = {sub: part for sub, part in element.items() if sub != "type"}
+                yield from flatten(rest, f'{prefix}{name}[type eq "{element["type"]}"].')
+        elif isinstance(value, dict):
+            yield from flatten(value, f"{prefix}{name}:" if name.startswith("urn:") else f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def container(path: str) -> str:
+    """Return what must be in the payload for a path to count as left out: "", "name." or an extension's URN."""
+    found = re.match(r"(urn:.*:)?(.*\.)?", path)
+    return found[0] if found else ""
+
+
+@dataclass
+class User:
+    """One account: its attributes by path; what is unset is not there."""
+
+    external_id: str
+    object_id: str
+    state: State = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    action: str
+    status: str
+    error: dict[str, Any] | None
+    changes: dict[str, tuple[Any, Any]]
+
+
+class Directory:
+    """The users of one provisioning job.
+
+    `flow_nulls`: null or "" clears an attribute (clear-attribute-values: both of its switches are on). `clear_omitted`:
+    so does leaving the attribute out while the object that holds it is there, which that page says too. Elements of
+    emails, phoneNumbers and addresses are single-valued by their path (`[type eq "work"]`) and clear likewise; an
+    element or collection that is left out clears nothing, since multi-valued attributes cannot be cleared.
+    """
+
+    def __init__(self, service_principal: str, job: str, clock: Callable[[], float]) -> None:
+        """Begin with nobody; `clock` gives seconds since 1970."""
+        self.service_principal, self.job, self.clock = service_principal, job, clock
+        self.flow_nulls, self.clear_omitted = True, False
+        self.quarantine_reason: str | None = None
+        self._users: dict[str, User] = {}
+        self._names: dict[str, User] = {}
+        self._log: list[tuple[float, Entry]] = []
+        self._staged: list[dict[str, Any]] = []
+        self._paused = False
+        self._lock = threading.RLock()
+
+    @property
+    def users(self) -> dict[str, State]:
+        """A copy of everybody's attributes, by externalId."""
+        with self._lock:
+            return {user.external_id: dict(user.state) for user in self._users.values()}
+
+    @property
+    def log(self) -> list[tuple[float, Entry]]:
+        """The provisioning log, oldest first: when written, and the entry."""
+        with self._lock:
+            return list(self._log)
+
+    @property
+    def paused(self) -> bool:
+        """Whether what comes is only staged; set it to False to process what has been."""
+        return self._paused
+
+    @paused.setter
+    def paused(self, paused: bool) -> None:
+        with self._lock:
+            self._paused = paused
+            self.stage([])
+
+    @property
+    def status_code(self) -> str:
+        """The job's status as Graph names it."""
+        return "Quarantine" if self.quarantine_reason else "Paused" if self._paused else "Active"
+
+    def stage(self, people: list[dict[str, Any]]) -> None:
+        """Take the people of one request, and process whatever is staged unless the job stands still."""
+        with self._lock:
+            self._staged += people
+            if self.status_code == "Active":
+                cycle = str(uuid.uuid4())
+                for data in self._staged:
+                    self._process(data, cycle)
+                self._staged = []
+
+    def purge(self) -> int:
+        """Drop what is staged, as restarting a job that is not running does; return how many that were."""
+        with self._lock:
+            dropped, self._staged = len(self._staged), []
+            return dropped
+
+    def _process(self, data: dict[str, Any], cycle: str) -> None:
+        external_id = data["externalId"]
+        user = self._users.get(external_id.casefold())
+        wanted = {path: value for path, value in flatten(data) if path not in _NOT_MAPPED}
+        if self._name_is_taken(wanted["userName"], user):
+            outcome = _Outcome("update" if user else "create", "failure", _DUPLICATE_UPN, {})
+        elif user:
+            outcome = self._update(user, wanted)
+        else:
+            user, outcome = self._create(external_id, wanted)
+        self._write(external_id, user.object_id if user else "", outcome, cycle)
+
+    def _name_is_taken(self, user_name: str, user: User | None) -> bool:
+        return self._names.get(user_name.casefold(), user) is not user
+
+    def _create(self, external_id: str, wanted: State) -> tuple[User, _Outcome]:
+        self._resolve_manager(wanted)
+        wanted.setdefault("active", True)
+        wanted["accountEnabled"] = wanted["active"]
+        state = {path: value for path, value in wanted.items() if not _is_empty(value)}
+        user = User(external_id, str(uuid.uuid5(uuid.NAMESPACE_OID, self.job + external_id.casefold())), state)
+        self._users[external_id.casefold()] = self._names[state["userName"].casefold()] = user
+        return user, _Outcome("create", "success", None, {path: (None, value) for path, value in state.items()})
+
+    def _update(self, user: User, wanted: State) -> _Outcome:
+        known = self._resolve_manager(wanted)
+        if "active" in wanted:
+            wanted["accountEnabled"] = wanted["active"]
+        changes = self._changes(user.state, wanted | self._omitted(user.state, wanted))
+        del self._names[user.state["userName"].casefold()]
+        for path, (_, value) in changes.items():
+            user.state[path] = value
+            if value is None:
+                del user.state[path]
+        self._names[user.state["userName"].casefold()] = user
+        if not changes and known:
+            return _Outcome("other", "skipped", _NOTHING_TO_DO, {})
+        disabled = changes.get("accountEnabled") == (True, False)
+        return _Outcome("disable" if disabled else "update", "success", None, changes)
+
+    def _changes(self, state: State, wanted: State) -> dict[str, tuple[Any, Any]]:
+        """Say what an update does; the work e-mail is written when a user is created and never again."""
+        changes = {}
+        for path, value in wanted.items():
+            new = None if _is_empty(value) else value
+            kept = path == "externalId" or path.startswith(WORK_EMAIL) or (new is None and not self.flow_nulls)
+            if not kept and state.get(path) != new:
+                changes[path] = (state.get(path), new)
+        return changes
+
+    def _omitted(self, state: State, wanted: State) -> State:
+        if not self.clear_omitted:
+            return {}
+        present = {"", *map(container, wanted)}
+        lasting = {"userName", "active", "accountEnabled", *wanted}
+        return {path: None for path in state if path not in lasting and container(path) in present}
+
+    def _resolve_manager(self, wanted: State) -> bool:
+        """Put the manager's own externalId there, or leave a manager not processed before out; say if she was known."""
+        name = wanted.get(MANAGER)
+        if _is_empty(name):
+            return True
+        manager = self._users.get(str(name).casefold())
+        if manager is None:
+            del wanted[MANAGER]
+            return False
+        wanted[MANAGER] = manager.external_id
+        return True
+
+    def _write(self, external_id: str, object_id: str, outcome: _Outcome, cycle: str) -> None:
+        now = self.clock()
+        principal = {"id": self.service_principal, "displayName": "API-driven provisioning (emulated)"}
+        entry = {
+            "id": str(uuid.uuid4()),
+            "activityDateTime": dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "tenantId": str(uuid.uuid5(uuid.NAMESPACE_OID, "tenant")),
+            "jobId": self.job,
+            "cycleId": cycle,
+            "changeId": str(uuid.uuid4()),
+            "provisioningAction": outcome.action,
+            "durationInMilliseconds": 1,
+            "provisioningStatusInfo": {"status": outcome.status, "errorInformation": outcome.error},
+            "provisioningSteps": [],
+            "servicePrincipal": principal,
+            "sourceSystem": {**principal, "details": {}},
+            "targetSystem": {"id": self.service_principal, "displayName": "Microsoft Entra ID", "details": {}},
+            "initiatedBy": {"id": "", "displayName": "Azure AD Provisioning Service", "initiatorType": "system"},
+            "sourceIdentity": {"identityType": "User", "id": external_id, "displayName": "", "details": {}},
+            "targetIdentity": {"identityType": "User", "id": object_id, "displayName": "", "details": {}},
+            "modifiedProperties": [
+                {"displayName": path, "oldValue": _text(old), "newValue": _text(new)}
+                for path, (old, new) in outcome.changes.items()
+            ],
+        }
+        self._log.append((now, entry))
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == ""
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,423 @@
+"""A Microsoft Graph that enforces the published contract of API-driven inbound provisioning, and knows no other.
+
+Sources, on learn.microsoft.com: graph/api/synchronization-synchronizationjob-post-bulkupload and
+…/resources/synchronization-bulkupload (the request; 202, 400, 401, 403), …/provisioningobjectsummary-list (the logs),
+entra/identity/app-provisioning/inbound-provisioning-api-issues (limits, error texts); and RFC 7643 and 7644.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import threading
+import time
+import uuid
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote
+
+from tests.emulators.entra import Directory, Entry, Malformed, check_user, expect, is_name
+from tests.emulators.http import Dropped, Emulator, Request, Response, Seconds, json_response
+
+CALLS, WINDOW, DAY = 40, 5.0, 86_400.0
+UPLOAD_ROLE = "SynchronizationData-User.Upload"
+LOGS_ROLE = "ProvisioningLog.Read.All"
+JOB_ROLE = "Synchronization.Read.All"
+LARGEST_PAGE = 1000
+BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
+MOST_OPERATIONS = 50
+
+_JOB_PATH = re.compile(r"/v1\.0/servicePrincipals/([^/]+)/synchronization/jobs/([^/]+)(/bulkUpload|/?)")
+_LOGS_PATH = re.compile(r"/v1\.0/auditLogs/provisioning/?")
+_CONDITION = re.compile(r"(\w+) (eq|gt|lt) (?:'((?:[^']|'')*)'|(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)))")
+_NAMES = {name.lower(): name for name in ("id", "jobId", "cycleId", "changeId", "activityDateTime")}
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": lambda have, asked: have == asked,
+    "gt": lambda have, asked: have > asked,
+    "lt": lambda have, asked: have < asked,
+}
+
+
+class Call(NamedTuple):
+    """One call of bulkUpload; status 0 where nobody got an answer, body None where it could not be read."""
+
+    time: float
+    status: int
+    external_ids: list[str]
+    body: dict[str, Any] | None
+
+
+class Accepted(NamedTuple):
+    """One operation that was staged."""
+
+    time: float
+    job: str
+    external_id: str
+    data: dict[str, Any]
+
+
+class Violation(NamedTuple):
+    """A person sent twice at once: "in two requests" or "twice in a request"."""
+
+    time: float
+    rule: str
+    external_id: str
+
+
+class GraphError(Exception):
+    """An answer in Graph's error format."""
+
+    def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        """Keep what the answer is made of."""
+        super().__init__(message)
+        self.status, self.code, self.headers = status, code, dict(headers or {})
+
+    def response(self) -> Response:
+        """Return the error as Graph's JSON."""
+        inner = {"date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S"), "request-id": str(uuid.uuid4())}
+        document = {"error": {"code": self.code, "message": str(self), "innerError": inner}}
+        return json_response(self.status, document, self.headers)
+
+
+@dataclass(frozen=True)
+class _Fault:
+    response: Response | None = None  # None: no answer of its own
+    apply: bool = True
+    stall: float = 0.0
+    drop: bool = False
+
+
+@dataclass(eq=False)
+class _Flight:
+    """A request under way and the people in it."""
+
+    request: Request
+    people: set[tuple[str, str, str]]
+    abandoned: threading.Event = field(default_factory=threading.Event)
+
+    def wait(self, seconds: Seconds) -> None:
+        if not self.request.wait(seconds):
+            self.abandoned.set()
+            raise Dropped
+
+
+class GraphEmulator(Emulator):
+    """Graph for one tenant with one or more provisioning jobs.
+
+    With `token`, every call needs it, `token_expires` (by `clock`) not yet reached, and the role in `roles`. `refuse`
+    says whose data spoils a whole request. `log_delay` is how long a log entry takes to become visible, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        token: str | None = None,
+        daily_limit: int = 2000,
+        retry_after: int | str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Begin with one job and nobody in it."""
+        super().__init__(port)
+        self.token, self.daily_limit, self.retry_after, self.clock = token, daily_limit, retry_after, clock
+        self.token_expires = float("inf")
+        self.roles = {UPLOAD_ROLE, LOGS_ROLE, JOB_ROLE}
+        self.latency: Seconds = 0.0
+        self.log_delay = 0.0
+        self.log_page_size = 100
+        self.refuse: Callable[[dict[str, Any]], bool] = lambda data: False
+        self.calls: list[Call] = []
+        self.refusals: list[str] = []
+        self.accepted: list[Accepted] = []
+        self.violations: list[Violation] = []
+        self._arrivals: list[float] = []
+        self._faults: list[_Fault] = []
+        self._in_flight: dict[tuple[str, str, str], _Flight] = {}
+        self._directories: dict[tuple[str, str], Directory] = {}
+        self._lock = threading.RLock()
+        self.upload_url = self.add_job()
+
+    def add_job(self, service_principal: str | None = None, job: str | None = None) -> str:
+        """Add a target, invented unless named, and return its bulkUpload address."""
+        principal = service_principal or str(uuid.uuid4())
+        job = job or f"API2AAD.{uuid.uuid4().hex}.{uuid.uuid4()}"
+        self._directories[principal, job] = Directory(principal, job, lambda: self.clock())  # whichever it is by then
+        return f"{self.url}/v1.0/servicePrincipals/{principal}/synchronization/jobs/{job}/bulkUpload"
+
+    def directory(self, service_principal: str | None = None, job: str | None = None) -> Directory:
+        """Return the directory of a target; of the first one when none is named."""
+        if service_principal is None or job is None:
+            return next(iter(self._directories.values()))
+        return self._directories[service_principal, job]
+
+    def fail_next(
+        self, status: int, headers: Mapping[str, str] | None = None, body: bytes = b"", apply: bool = False
+    ) -> None:
+        """Answer the next valid upload like this; with `apply` it is processed all the same (the ambiguous case)."""
+        self._faults.append(_Fault(Response(status, body, dict(headers or {})), apply))
+
+    def drop_next(self, apply: bool = False) -> None:
+        """Close the connection of the next valid upload without an answer."""
+        self._faults.append(_Fault(apply=apply, drop=True))
+
+    def stall_next(self, seconds: float, apply: bool = True) -> None:
+        """Keep the next valid upload waiting (after processing it, with `apply`); then 202, or 504 unless applied."""
+        self._faults.append(_Fault(None if apply else Response(504), apply, stall=seconds))
+
+    def max_calls_in(self, seconds: float = WINDOW) -> int:
+        """Return the most calls that came within that time, wherever it began."""
+        times = sorted(self._arrivals)
+        return max((bisect_left(times, start + seconds) - n for n, start in enumerate(times)), default=0)
+
+    def answer(self, request: Request) -> Response:
+        """Answer one request."""
+        try:
+            return self._route(request)
+        except GraphError as error:
+            return error.response()
+
+    def _route(self, request: Request) -> Response:
+        path = unquote(request.path)
+        if _LOGS_PATH.fullmatch(path):
+            self._admit(request, "GET", LOGS_ROLE)
+            return self._logs(request)
+        target = _JOB_PATH.fullmatch(path)
+        directory = self._directories.get((target[1], target[2])) if target else None
+        if not target or not directory:
+            self._authenticate(request)
+            raise GraphError(404, "Request_ResourceNotFound", "The resource does not exist.")
+        if target[3] == "/bulkUpload":
+            return self._counted(request, directory)
+        self._admit(request, "GET", JOB_ROLE)
+        return _job(request, directory)
+
+    def _authenticate(self, request: Request) -> None:
+        wrong = request.headers.get("Authorization") != f"Bearer {self.token}" or self.clock() >= self.token_expires
+        if self.token is not None and wrong:
+            message = "Access token has expired or is not yet valid."
+            raise GraphError(401, "InvalidAuthenticationToken", message, {"WWW-Authenticate": "Bearer"})
+
+    def _admit(self, request: Request, method: str, role: str) -> None:
+        self._authenticate(request)
+        if request.method != method:
+            raise GraphError(405, "Request_BadRequest", "The method is not allowed here.", {"Allow": method})
+        if self.token is not None and role not in self.roles:
+            raise GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+
+    def _counted(self, request: Request, directory: Directory) -> Response:
+        """Upload, and record the call whatever becomes of it; every call counts against the limits."""
+        arrived, too_many = self._arrive()
+        body = _parsed(request.body)
+        status = 0
+        try:
+            self._admit(request, "POST", UPLOAD_ROLE)
+            if too_many:
+                headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+                raise GraphError(429, "TooManyRequests", "Too many requests.", headers)
+            response = self._upload(request, directory, arrived, body)
+            status = response.status
+        except GraphError as error:
+            status = error.status
+            raise
+        finally:
+            self.calls.append(Call(arrived, status, _external_ids(body), body))
+        return response
+
+    def _arrive(self) -> tuple[float, bool]:
+        """Note a call; say when it came and whether it was one too many."""
+        with self._lock:
+            now = self.clock()
+            self._arrivals.append(now)
+            lately = sum(now - WINDOW < other for other in self._arrivals[-CALLS - 1 :])
+            today = sum(now - DAY < other for other in self._arrivals)
+            return now, lately > CALLS or today > self.daily_limit
+
+    def _upload(self, request: Request, directory: Directory, arrived: float, body: Any) -> Response:
+        try:
+            people = _people(request, body)
+            expect(not any(self.refuse(data) for data in people), "a person is refused")
+        except Malformed as malformed:
+            raise self._refusal(str(malformed)) from malformed
+        with self._flight(request, directory, people, arrived) as flight:
+            return self._process(flight, directory, people, arrived)
+
+    def _refusal(self, reason: str) -> GraphError:
+        """Keep the reason for whoever reads `refusals`; the client learns no more than Graph tells."""
+        self.refusals.append(reason)
+        return GraphError(400, "BadRequest", "Invalid Data Format")
+
+    @contextmanager
+    def _flight(
+        self, request: Request, directory: Directory, people: list[dict[str, Any]], arrived: float
+    ) -> Iterator[_Flight]:
+        """Hold the people of a request until it is answered; a request whose client hung up holds nobody."""
+        names = [data["externalId"] for data in people]
+        keys = [(directory.service_principal, directory.job, name.casefold()) for name in names]
+        flight = _Flight(request, set(keys))
+        for key, name in zip(keys, names, strict=True):
+            if keys.count(key) > 1:
+                raise self._violation(arrived, "twice in a request", name)
+        while others := self._take_off(flight):
+            for key, other in others.items():
+                if not other.abandoned.wait(0.05):
+                    raise self._violation(arrived, "in two requests", names[keys.index(key)])
+        try:
+            yield flight
+        finally:
+            self._land(flight)
+
+    def _take_off(self, flight: _Flight) -> dict[tuple[str, str, str], _Flight]:
+        """Register the flight unless others hold its people; return those others by person."""
+        with self._lock:
+            held = {key: self._in_flight[key] for key in flight.people & self._in_flight.keys()}
+            others = {key: other for key, other in held.items() if not other.abandoned.is_set()}
+            if not others:
+                self._in_flight |= dict.fromkeys(flight.people, flight)
+            return others
+
+    def _land(self, flight: _Flight) -> None:
+        with self._lock:
+            for key in flight.people:
+                if self._in_flight.get(key) is flight:
+                    del self._in_flight[key]
+
+    def _violation(self, time: float, rule: str, external_id: str) -> GraphError:
+        self.violations.append(Violation(time, rule, external_id))
+        return self._refusal(f"a person {rule}")
+
+    def _process(self, flight: _Flight, directory: Directory, people: list[dict[str, Any]], arrived: float) -> Response:
+        with self._lock:
+            fault = self._faults.pop(0) if self._faults else _Fault()
+        flight.wait(self.latency)
+        if fault.apply:
+            with self._lock:
+                self.accepted += [Accepted(arrived, directory.job, data["externalId"], data) for data in people]
+                directory.stage(people)
+        flight.wait(fault.stall)
+        if fault.drop:
+            raise Dropped
+        logs = f"{self.url}/v1.0/auditLogs/provisioning/?$filter=jobid%20eq%20'{directory.job}'"
+        return fault.response or Response(202, headers={"Location": logs})
+
+    def _logs(self, request: Request) -> Response:
+        try:
+            query = request.query({"$filter", "$top", "$orderby", "$skiptoken"})
+            size = int(query.get("$top", self.log_page_size))
+            seen, start = (int(part) for part in query.get("$skiptoken", "-1.0").split("."))
+            entries, seen = self._entries(query.get("$filter", ""), seen)
+            if query.get("$orderby", "activityDateTime desc") == "activityDateTime desc":
+                entries.reverse()
+            elif query["$orderby"] not in ("activityDateTime", "activityDateTime asc"):
+                raise ValueError("$orderby")
+            if not 1 <= size <= LARGEST_PAGE:
+                raise ValueError("$top")
+        except ValueError as exc:
+            raise GraphError(400, "BadRequest", f"Invalid query: {exc}") from exc
+        page = {"@odata.context": f"{self.url}/v1.0/$metadata#auditLogs/provisioning"}
+        if start + size < len(entries):
+            query["$skiptoken"] = f"{seen}.{start + size}"
+            parameters = "&".join(f"{name}={quote(value)}" for name, value in query.items())
+            page["@odata.nextLink"] = f"{self.url}/v1.0/auditLogs/provisioning?{parameters}"
+        return json_response(200, page | {"value": entries[start : start + size]})
+
+    def _entries(self, filter_text: str, seen: int) -> tuple[list[Entry], int]:
+        """Return the visible entries that fit, oldest first, and how many are visible: what further pages go by."""
+        fits = _conditions(filter_text)
+        written = sorted(
+            (entry for directory in self._directories.values() for entry in directory.log), key=lambda entry: entry[0]
+        )
+        if seen < 0:
+            seen = bisect_right(written, self.clock() - self.log_delay, key=lambda entry: entry[0])
+        return [entry for _, entry in written[:seen] if all(fit(entry) for fit in fits)], seen
+
+
+def _parsed(body: bytes) -> Any:
+    """Return what the JSON says, or None when it is not UTF-8, doubles a key, or holds NaN or half a letter."""
+    try:
+        document = json.loads(body.decode(), object_pairs_hook=_object)
+        json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return document
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    expect(len(dict(pairs)) == len(pairs), "a key is given twice")
+    return dict(pairs)
+
+
+def _external_ids(body: Any) -> list[str]:
+    """Return whatever externalIds a body holds, however wrong it is."""
+    operations = body.get("Operations") if isinstance(body, dict) else None
+    data = [part.get("data") for part in operations if isinstance(part, dict)] if isinstance(operations, list) else []
+    return [str(person["externalId"]) for person in data if isinstance(person, dict) and "externalId" in person]
+
+
+def _people(request: Request, body: Any) -> list[dict[str, Any]]:
+    """Return the people of a bulk request, or refuse it whole."""
+    media_type = re.sub(r"\s", "", request.headers.get("Content-Type", "")).lower()
+    allowed = ("application/scim+json", "application/scim+json;charset=utf-8")
+    expect(media_type in allowed, "the content type is not application/scim+json")
+    expect(isinstance(body, dict), "the body is not a JSON object")
+    expect(body.keys() == {"schemas", "Operations", "failOnErrors"}, "a root key is missing or unknown")
+    expect(body["schemas"] == [BULK_REQUEST], "the root's schemas are not the BulkRequest alone")
+    expect(body["failOnErrors"] is None, "failOnErrors is not null")
+    operations = body["Operations"]
+    expect(isinstance(operations, list) and 1 <= len(operations) <= MOST_OPERATIONS, "Operations are not 1 to 50")
+    for operation in operations:
+        _check_operation(operation)
+    bulk_ids = {operation["bulkId"] for operation in operations}
+    expect(len(bulk_ids) == len(operations), "a bulkId is used twice")
+    return [operation["data"] for operation in operations]
+
+
+def _check_operation(operation: Any) -> None:
+    expect(isinstance(operation, dict), "an operation is not an object")
+    expect(operation.keys() == {"method", "bulkId", "path", "data"}, "an operation's key is missing or unknown")
+    expect(operation["method"] == "POST", "a method is not POST")
+    expect(operation["path"] == "/Users", "a path is not /Users")
+    expect(is_name(operation["bulkId"]), "a bulkId is missing or blank")
+    check_user(operation["data"])
+
+
+def _conditions(text: str) -> list[Callable[[Entry], bool]]:
+    return [_condition(part) for part in re.split(r" and (?=\w+ (?:eq|gt|lt) )", text)] if text else []
+
+
+def _condition(text: str) -> Callable[[Entry], bool]:
+    """Read "jobId eq 'x'" (or another id) or "activityDateTime gt 2026-01-01T00:00:00Z": the comparisons published."""
+    found = _CONDITION.fullmatch(text)
+    name = _NAMES.get(found[1].lower()) if found else None
+    if not found or not name:
+        raise ValueError(f"$filter: {text}")
+    operator, quoted, moment = found.group(2, 3, 4)
+    if name == "activityDateTime" and moment:
+        asked = dt.datetime.fromisoformat(moment)
+        return lambda entry: _COMPARE[operator](dt.datetime.fromisoformat(entry[name]), asked)
+    if name != "activityDateTime" and not moment and operator == "eq":
+        return lambda entry: bool(entry[name] == quoted.replace("''", "'"))
+    raise ValueError(f"$filter: {text}")
+
+
+def _job(request: Request, directory: Directory) -> Response:
+    try:
+        request.query(set())
+    except ValueError as exc:
+        raise GraphError(400, "BadRequest", str(exc)) from exc
+    reason = directory.quarantine_reason
+    status = {
+        "code": directory.status_code,
+        "countSuccessiveCompleteFailures": 0,
+        "escrowsPruned": False,
+        "lastExecution": None,
+        "progress": [],
+        "quarantine": {"reason": reason, "seriesCount": 1, "error": None} if reason else None,
+        "synchronizedEntryCountByType": [{"key": "User", "value": len(directory.users)}],
+        "troubleshootingUrl": None,
+    }
+    schedule = {"expiration": None, "interval": "PT40M", "state": "Disabled" if directory.paused else "Active"}
+    return json_response(200, {"id": directory.job, "templateId": "API2AAD", "schedule": schedule, "status": status})

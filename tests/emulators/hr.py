@@ -1,0 +1,241 @@
+"""An HR system's REST API: pages of people, one person by id, edits while it runs, and faults on demand."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import copy
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from email.message import Message
+from typing import Any, NamedTuple
+
+from tests.emulators import people as invented
+from tests.emulators.http import Emulator, Request, Response, Seconds, json_response
+
+Record = dict[str, Any]
+
+DEFAULT_LIMIT = 100
+
+
+class Seen(NamedTuple):
+    """A request as the log keeps it."""
+
+    time: float
+    method: str
+    path: str
+    status: int
+    authorized: bool
+
+
+@dataclass(frozen=True)
+class _Fault:
+    response: Response
+    when: Callable[[str], bool]
+
+
+class _Refused(Exception):
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class HrEmulator(Emulator):
+    """An HR API over the given records.
+
+    `auth` is None, {"basic": (user, password)}, {"bearer": token} or {"api_key": (header, key)}. Pages longer than
+    `max_page` are cut to it without a word, as many real APIs do; `latency` delays every answer.
+    """
+
+    def __init__(
+        self,
+        people: Sequence[Record],
+        auth: Mapping[str, Any] | None = None,
+        *,
+        port: int = 0,
+        max_page: int | None = None,
+        latency: Seconds = 0.0,
+    ) -> None:
+        """Take over the records; they are replaced when edited, never changed in place."""
+        super().__init__(port)
+        self.auth, self.max_page, self.latency = auth, max_page, latency
+        self.organizations, self.locations = invented.organizations(), invented.locations()
+        self.requests: list[Seen] = []
+        self._people = list(people)
+        self._faults: list[_Fault] = []
+        self._lock = threading.RLock()
+
+    @property
+    def people(self) -> list[Record]:
+        """A copy of the records as they stand."""
+        with self._lock:
+            return copy.deepcopy(self._people)
+
+    def put(self, record: Record) -> None:
+        """Replace the person with this EmployeeId, or add her at the end."""
+        with self._lock:
+            place = self._find(record.get("EmployeeId"))
+            self._people[place : place + 1] = [copy.deepcopy(record)]
+
+    def patch(self, employee_id: str, changes: Mapping[str, Any]) -> Record:
+        """Change one person by dotted paths ("Name.FirstName") and return her; KeyError when unknown."""
+        with self._lock:
+            record = copy.deepcopy(self._get(employee_id))
+            for path, value in changes.items():
+                *parents, leaf = path.split(".")
+                owner = record
+                for parent in parents:
+                    owner = owner.setdefault(parent, {})
+                owner[leaf] = value
+            self._people[self._find(employee_id)] = record
+            return record
+
+    def remove(self, employee_id: str) -> None:
+        """Forget a person; KeyError when unknown."""
+        with self._lock:
+            self._get(employee_id)
+            del self._people[self._find(employee_id)]
+
+    def fail_next(
+        self,
+        status: int,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        when: Callable[[str], bool] = lambda path: True,
+    ) -> None:
+        """Answer the next request whose path-with-query fits `when` like this; scripted faults are used in order."""
+        with self._lock:
+            self._faults.append(_Fault(Response(status, body, dict(headers or {})), when))
+
+    def answer(self, request: Request) -> Response:
+        """Answer one request and log it."""
+        request.wait(self.latency)
+        authorized = _authorized(self.auth, request.headers)
+        try:
+            response = self._next_fault(request.target) or self._route(request, authorized)
+        except _Refused as refused:
+            response = json_response(refused.status, {"error": str(refused)})
+        seen = Seen(time.time(), request.method, request.target, response.status, authorized)
+        self.requests.append(seen)
+        return response
+
+    def _next_fault(self, path: str) -> Response | None:
+        with self._lock:
+            fault = next((fault for fault in self._faults if fault.when(path)), None)
+            if fault:
+                self._faults.remove(fault)
+        return fault.response if fault else None
+
+    def _route(self, request: Request, authorized: bool) -> Response:
+        if not authorized:
+            return json_response(401, {"error": "who are you?"}, {"WWW-Authenticate": 'Basic realm="hr"'})
+        match request.method, request.segments:
+            case "GET", ("api", "Employees" | "Organizations" | "Locations" as name):
+                return self._offset_page(request, self._collection(name))
+            case "GET", ("api", "paged", "Employees"):
+                return self._numbered_page(request)
+            case "GET", ("api", "all", "Employees"):
+                _parameters(request, set())
+                return json_response(200, self._collection("Employees"))
+            case "GET" | "PUT" | "PATCH" | "DELETE", ("api", "Employees", employee_id):
+                return self._one(request, employee_id)
+        raise _Refused(404, "no such route")
+
+    def _collection(self, name: str) -> list[Record]:
+        with self._lock:
+            return list({"Employees": self._people, "Locations": self.locations}.get(name, self.organizations))
+
+    def _offset_page(self, request: Request, records: list[Record]) -> Response:
+        parameters = _parameters(request, {"offset", "limit"})
+        offset = _number(parameters, "offset", 0, least=0)
+        page = records[offset : offset + self._size(parameters, "limit")]
+        return json_response(200, {"data": page, "total": len(records)})
+
+    def _numbered_page(self, request: Request) -> Response:
+        parameters = _parameters(request, {"page", "per_page"})
+        size, number = self._size(parameters, "per_page"), _number(parameters, "page", 1, least=1)
+        records = self._collection("Employees")
+        page = records[(number - 1) * size : number * size]
+        return json_response(200, {"items": page, "pages": -(-len(records) // size)})
+
+    def _size(self, parameters: dict[str, str], name: str) -> int:
+        size = _number(parameters, name, DEFAULT_LIMIT, least=1)
+        return min(size, self.max_page or size)
+
+    def _one(self, request: Request, employee_id: str) -> Response:
+        _parameters(request, set())
+        with self._lock:
+            if request.method != "PUT" and self._find(employee_id) == len(self._people):
+                raise _Refused(404, "no such person")
+            if request.method == "DELETE":
+                self.remove(employee_id)
+                return Response(204)
+            if request.method == "PATCH":
+                self.patch(employee_id, _json_object(request))
+            if request.method == "PUT":
+                self._put_over_http(employee_id, _json_object(request))
+            return json_response(200, self._get(employee_id))
+
+    def _put_over_http(self, employee_id: str, record: Record) -> None:
+        if record.get("EmployeeId") != employee_id:
+            raise _Refused(400, "the record's EmployeeId is not the one in the address")
+        self.put(record)
+
+    def _find(self, employee_id: Any) -> int:
+        """Return the person's place, or the end of the list; a record without a key is nobody's."""
+        places = (n for n, person in enumerate(self._people) if employee_id and person.get("EmployeeId") == employee_id)
+        return next(places, len(self._people))
+
+    def _get(self, employee_id: str) -> Record:
+        place = self._find(employee_id)
+        if place == len(self._people):
+            raise KeyError(employee_id)
+        return self._people[place]
+
+
+def _authorized(auth: Mapping[str, Any] | None, headers: Message) -> bool:
+    match auth:
+        case None:
+            return True
+        case {"basic": (user, password)}:
+            return _basic_credentials(headers.get("Authorization", "")) == f"{user}:{password}"
+        case {"bearer": token}:
+            return bool(headers.get("Authorization") == f"Bearer {token}")
+        case {"api_key": (name, key)}:
+            return bool(headers.get(name) == key)
+    raise ValueError("auth is none, basic, bearer or api_key")
+
+
+def _basic_credentials(header: str) -> str | None:
+    scheme, _, encoded = header.partition(" ")
+    try:
+        return base64.b64decode(encoded, validate=True).decode() if scheme == "Basic" else None
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+
+
+def _parameters(request: Request, known: set[str]) -> dict[str, str]:
+    try:
+        return request.query(known)
+    except ValueError as exc:
+        raise _Refused(400, str(exc)) from exc
+
+
+def _number(parameters: dict[str, str], name: str, default: int, *, least: int) -> int:
+    text = parameters.get(name, str(default))
+    if not (text.isascii() and text.isdecimal()) or int(text) < least:
+        raise _Refused(400, f"{name} is a whole number from {least}")
+    return int(text)
+
+
+def _json_object(request: Request) -> Record:
+    try:
+        document = json.loads(request.body)
+    except ValueError as exc:
+        raise _Refused(400, "the body is not JSON") from exc
+    if not isinstance(document, dict) or not document:
+        raise _Refused(400, "the body is not a JSON object")
+    return document
