@@ -75,7 +75,9 @@ def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError("must be a time such as 2026-11-22T06:00 (UTC unless it says otherwise)") from None
+        raise argparse.ArgumentTypeError(
+            "must be a time such as 2026-11-22T06:00 (UTC unless it says otherwise)"
+        ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -83,7 +83,9 @@ def as_date(value: Any) -> date | None:
     return value if isinstance(value, date) else date.fromisoformat(str(value)[:10])
 
 
-def connect(connection_string: str, clock: Clock | None = None, patience: float = retry.DATABASE_PATIENCE) -> "Database":
+def connect(
+    connection_string: str, clock: Clock | None = None, patience: float = retry.DATABASE_PATIENCE
+) -> "Database":
     """Open the database a connection string names; wait up to `patience` seconds for one that is waking up.
 
     Raises DatabaseError when it cannot be had, SettingsError when the string or the driver is at fault.
@@ -209,7 +211,7 @@ class Sqlite(Database):
     def execute(self, sql: str, parameters: Sequence[Any] = (), name: str = "statement") -> int:
         """One statement; autocommitted."""
         with _translated(name):
-            return max(0, self._connection.execute(sql, tuple(parameters)).rowcount)
+            return max(0, int(self._connection.execute(sql, tuple(parameters)).rowcount))
 
     def batch(self, parts: list[str], parameters: Sequence[Any], name: str) -> None:
         """Each statement takes its share of the parameters, in order."""
@@ -280,7 +282,7 @@ class SqlServer(Database):
         with _translated(name):
             cursor = self._connection.cursor()
             cursor.execute(sql, *parameters)
-            count = cursor.rowcount
+            count = int(cursor.rowcount)
             while cursor.nextset():
                 pass
             cursor.close()
@@ -354,7 +356,10 @@ def _with_driver(connection_string: str, installed: list[str]) -> str:
 
 
 def _access_token() -> bytes:
-    """A token as the driver wants it: https://learn.microsoft.com/sql/connect/odbc/using-azure-active-directory"""
+    """A token as the driver wants it.
+
+    https://learn.microsoft.com/sql/connect/odbc/using-azure-active-directory#authenticating-with-an-access-token
+    """
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow to import, needed here only
 
     token = DefaultAzureCredential().get_token("https://database.windows.net/.default").token.encode("utf-16-le")

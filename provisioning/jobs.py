@@ -6,12 +6,12 @@ import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TextIO, TypeVar
 
-from provisioning import database, ledger, migration, mirror, plan, scim, send, tables
+from provisioning import database, ledger, migration, mirror, plan, retry, scim, send, tables
 from provisioning.database import Database
 from provisioning.errors import (
     BudgetSpent,
@@ -45,7 +45,7 @@ RUN_SECONDS = 24 * 60
 TIMER_PATIENCE = 600.0
 """Seconds that a timer waits for another run of its kind; the command line waits for none."""
 
-RESYNC_SECONDS = 150
+RESYNC_SECONDS, RESYNC_DATABASE_PATIENCE = 120, 30.0
 """An HTTP answer must be there in 230 s."""
 
 INGEST_COUNTS = ("fetched", "inserted", "updated", "unchanged", "missing", "rejected")
@@ -89,7 +89,7 @@ def ingest(settings: Settings, *, clock: Clock | None = None, patience: float = 
     """
     clock = clock or Clock()
     report = Report("ingest", dict.fromkeys(INGEST_COUNTS, 0))
-    with _reporting(report), _open(settings, clock) as db:
+    with _reporting(report), _open(settings, clock, retry.DATABASE_PATIENCE) as db:
         source = _needed(settings.hr_source, HR)
         described = _described(db, source)
         with _leased(db, settings, _INGEST_LEASE, report, clock, patience), _recorded(db, report, None):
@@ -101,7 +101,8 @@ def ingest(settings: Settings, *, clock: Clock | None = None, patience: float = 
 
 
 def _described(db: Database, source: Source) -> list[tuple[Resource, Table]]:
-    found, problems = [], []
+    found: list[tuple[Resource, Table]] = []
+    problems: list[str] = []
     for resource in source.resources:
         try:
             found.append((resource, tables.describe(db, resource)))
@@ -217,56 +218,80 @@ def resend(settings: Settings, since: datetime | None, *, clock: Clock | None = 
     return _send(settings, Job.RESEND, clock or Clock(), patience, since)
 
 
+@dataclass(frozen=True)
+class _Work:
+    """What a sending run has at hand."""
+
+    db: Database
+    settings: Settings
+    endpoint: BulkUpload
+    mapping: ScimMapping
+    report: Report
+    clock: Clock
+
+    @property
+    def book(self) -> Ledger:
+        return Ledger(self.db, self.endpoint.target, self.report.run_id)
+
+    def lease(self, patience: float) -> AbstractContextManager[Lease]:
+        return _leased(self.db, self.settings, f"send {self.endpoint.target}", self.report, self.clock, patience)
+
+    def rules(self, job: Job, since: datetime | None = None) -> Rules:
+        now = self.db.utc_now()
+        return Rules(
+            job=job,
+            mapping=self.mapping,
+            now=now,
+            time_zone=self.settings.time_zone,
+            lead_days=self.settings.create_lead_days,
+            prehire_active=self.settings.prehire_active,
+            resend_before=now - timedelta(days=self.settings.resend_days),
+            dead_before=now - timedelta(seconds=ledger.LIFE_OF_A_RUN),
+            resend_since=since,
+        )
+
+    def sender(self, lease: Lease, graph: Graph, rules: Rules, seconds: float) -> send.Sender:
+        limit = self.settings.daily_call_limit
+        return send.Sender(self.book, lease, graph, rules, self.clock, daily_limit=limit, seconds=seconds)
+
+
+@contextmanager
+def _working(settings: Settings, clock: Clock, report: Report, patience: float) -> Iterator[_Work]:
+    with _reporting(report), _open(settings, clock, patience) as db:
+        endpoint = _needed(settings.bulk_upload, GRAPH)
+        yield _Work(db, settings, endpoint, _mapping(db, settings), report, clock)
+
+
 def _send(settings: Settings, job: Job, clock: Clock, patience: float, since: datetime | None = None) -> Report:
     report = Report(job.value, dict.fromkeys(send.COUNTS, 0))
-    with _reporting(report), _open(settings, clock) as db:
-        endpoint = _needed(settings.bulk_upload, GRAPH)
-        mapping = _mapping(db, settings)
-        with _leased(db, settings, f"send {endpoint.target}", report, clock, patience) as lease:
-            with _recorded(db, report, endpoint.target):
-                if job is Job.CREATE:
-                    _warn_of_old_ingest(db, settings, report)
-                _send_due(db, settings, endpoint, mapping, lease, report, clock, job, since)
+    with _working(settings, clock, report, retry.DATABASE_PATIENCE) as work:
+        with work.lease(patience) as lease, _recorded(work.db, report, work.endpoint.target):
+            if job is Job.CREATE:
+                _warn_of_old_ingest(work)
+            _send_due(work, lease, job, since)
     return report
 
 
-def _send_due(
-    db: Database,
-    settings: Settings,
-    endpoint: BulkUpload,
-    mapping: ScimMapping,
-    lease: Lease,
-    report: Report,
-    clock: Clock,
-    job: Job,
-    since: datetime | None,
-) -> None:
-    book = Ledger(db, endpoint.target, report.run_id)
+def _send_due(work: _Work, lease: Lease, job: Job, since: datetime | None) -> None:
+    book, rules = work.book, work.rules(job, since)
     book.purge_calls()
-    rules = _rules(settings, mapping, job, db.utc_now(), since)
-    narrowed = job is Job.UPDATE and settings.update_by_modified
+    narrowed = job is Job.UPDATE and work.settings.update_by_modified
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
-    made = plan.make(book.people(mapping, *condition), rules)
-    vanished = book.vanished()
+    made = plan.make(book.people(work.mapping, *condition), rules)
+    _tell_vanished(work.report, book.vanished())
+    with Graph(work.endpoint) as graph:
+        sender = work.sender(lease, graph, rules, RUN_SECONDS)
+        with _tallied(sender, work.report):
+            sender.run(made.due, made.parked, check_names=narrowed)
+
+
+def _tell_vanished(report: Report, vanished: list[str]) -> None:
+    """Never disabled by silence: an alarm."""
     report.counts["out_of_scope"] = len(vanished)
     if vanished:
         named = ", ".join(vanished[:20]) + (", …" if len(vanished) > 20 else "")
         report.note(f"out of scope: {len(vanished)} people last sent as active are no longer in dbo.ScimUsers: {named}")
-        logger.warning("%s people last sent as active are no longer in dbo.ScimUsers.", len(vanished))
-    with Graph(endpoint) as graph:
-        sender = _sender(book, lease, graph, rules, clock, settings, RUN_SECONDS)
-        with _tallied(sender, report):
-            sender.run(made.due, made.parked, check_names=narrowed)
-    if vanished:
         report.exit_code = 3
-
-
-def _sender(
-    book: Ledger, lease: Lease, graph: Graph, rules: Rules, clock: Clock, settings: Settings, seconds: float
-) -> send.Sender:
-    return send.Sender(
-        book, lease, graph, rules, clock, daily_limit=settings.daily_call_limit, seconds=seconds
-    )
 
 
 @contextmanager
@@ -285,29 +310,15 @@ def _tallied(sender: send.Sender, report: Report) -> Iterator[None]:
         raise UnfinishedRun(f"{deferred} people are still due: {sender.tally.stopped or 'see the log'}.")
 
 
-def _rules(settings: Settings, mapping: ScimMapping, job: Job, now: datetime, since: datetime | None = None) -> Rules:
-    return Rules(
-        job=job,
-        mapping=mapping,
-        now=now,
-        time_zone=settings.time_zone,
-        lead_days=settings.create_lead_days,
-        prehire_active=settings.prehire_active,
-        resend_before=now - timedelta(days=settings.resend_days),
-        dead_before=now - timedelta(seconds=ledger.LIFE_OF_A_RUN),
-        resend_since=since,
-    )
-
-
-def _warn_of_old_ingest(db: Database, settings: Settings, report: Report) -> None:
-    if settings.hr_source is None or settings.hr_source.people is None:
+def _warn_of_old_ingest(work: _Work) -> None:
+    source = work.settings.hr_source
+    if source is None or source.people is None:
         return
-    row = db.one("last_fetch", settings.hr_source.people.table)
+    row = work.db.one("last_fetch", source.people.table)
     last = database.as_utc(row[0]) if row else None
-    if last is None or db.utc_now() - last > STALE_INGEST:
+    if last is None or work.db.utc_now() - last > STALE_INGEST:
         told = "there was none yet" if last is None else f"the last was at {last:%Y-%m-%d %H:%M} UTC"
-        report.note(f"warning: no complete ingest in 26 h ({told}); people are created from old data.")
-        logger.warning("No complete ingest in 26 h: %s.", told)
+        work.report.note(f"warning: no complete ingest in 26 h ({told}); people are created from old data.")
 
 
 # --- resync -------------------------------------------------------------------------------------------------------
@@ -323,13 +334,11 @@ def resync(settings: Settings, employee_id: str, *, refresh: bool = True, clock:
     report = Report("resync", dict.fromkeys(send.COUNTS, 0))
     check_id(employee_id)
     report.answer = {"employee_id": employee_id}
-    with _reporting(report), _open(settings, clock, patience=30.0) as db:
-        endpoint = _needed(settings.bulk_upload, GRAPH)
-        mapping = _mapping(db, settings)
-        with _recorded(db, report, endpoint.target):
+    with _working(settings, clock, report, RESYNC_DATABASE_PATIENCE) as work:
+        with _recorded(work.db, report, work.endpoint.target):
             if refresh:
-                _refresh(db, settings, employee_id, clock)
-            _force(db, settings, endpoint, mapping, report, clock, employee_id)
+                _refresh(work, employee_id)
+            _force(work, employee_id)
     return report
 
 
@@ -339,13 +348,14 @@ def check_id(employee_id: str) -> None:
         raise MalformedId()
 
 
-def _refresh(db: Database, settings: Settings, employee_id: str, clock: Clock) -> None:
+def _refresh(work: _Work, employee_id: str) -> None:
     """Mirror one record as HR has it now; what HR no longer knows stays as mirrored."""
-    resource = settings.hr_source.people if settings.hr_source else None
-    if settings.hr_source is None or resource is None or resource.item_path is None:
+    source, db = work.settings.hr_source, work.db
+    resource = source.people if source else None
+    if source is None or resource is None or resource.item_path is None:
         return
     table = tables.describe(db, resource)
-    with HrApi(settings.hr_source, clock) as api:
+    with HrApi(source, work.clock) as api:
         record = api.record(resource, employee_id)
     if record is None:
         return
@@ -362,26 +372,18 @@ def _refresh(db: Database, settings: Settings, employee_id: str, clock: Clock) -
         tables.record_refresh(db, table, str(rows[0][table.key.name]))
 
 
-def _force(
-    db: Database,
-    settings: Settings,
-    endpoint: BulkUpload,
-    mapping: ScimMapping,
-    report: Report,
-    clock: Clock,
-    employee_id: str,
-) -> None:
-    book = Ledger(db, endpoint.target, report.run_id)
+def _force(work: _Work, employee_id: str) -> None:
+    """Put her down as forced first, then try for the lease: whoever holds it now will find her."""
+    book, report = work.book, work.report
     found = book.find(employee_id)
     if found is None:
         raise UnknownEmployee(employee_id)
-    rules = _rules(settings, mapping, Job.RESYNC, db.utc_now())
-    token = book.force(found)
-    due = _judged(book, rules, mapping, found, token)
+    rules, token = work.rules(Job.RESYNC), book.force(found)
+    due = _judged(book, rules, found, token)
     report.answer = {"employee_id": found, "status": "queued", "changed": due.changed}
     try:
-        with _leased(db, settings, f"send {endpoint.target}", report, clock, 0.0) as lease, Graph(endpoint) as graph:
-            sender = _sender(book, lease, graph, rules, clock, settings, RESYNC_SECONDS)
+        with work.lease(0.0) as lease, Graph(work.endpoint) as graph:
+            sender = work.sender(lease, graph, rules, RESYNC_SECONDS)
             try:
                 with _tallied(sender, report):
                     sender.run(())
@@ -391,10 +393,10 @@ def _force(
         logger.info("Resync of %s is left to the sender at work.", found)
 
 
-def _judged(book: Ledger, rules: Rules, mapping: ScimMapping, employee_id: str, token: str) -> plan.Due:
+def _judged(book: Ledger, rules: Rules, employee_id: str, token: str) -> plan.Due:
     """The person as she would go now. Raises NotSendable, and forces nobody then."""
-    made = plan.make(book.people_of(mapping, [employee_id]), rules)
-    names = book.namesakes(mapping, [d.user.user_name for d in made.due if d.user.active])
+    made = plan.make(book.people_of(rules.mapping, [employee_id]), rules)
+    names = book.namesakes(rules.mapping, [d.user.user_name for d in made.due if d.user.active])
     for one in [*made.parked, *plan.park_clashes(made.due, names, rules)]:
         if isinstance(one, plan.Due):
             return one
@@ -489,9 +491,9 @@ def _leased(
 
 
 @contextmanager
-def _open(settings: Settings, clock: Clock, **patience: float) -> Iterator[Database]:
+def _open(settings: Settings, clock: Clock, patience: float) -> Iterator[Database]:
     """The database, migrated. Raises SettingsError where it is not."""
-    with database.connect(settings.sql_connection_string, clock, **patience) as db:
+    with database.connect(settings.sql_connection_string, clock, patience) as db:
         if not db.one("has_migrations"):
             raise SettingsError(["SQL_CONNECTION_STRING: this database is empty; run: python -m provisioning migrate"])
         yield db

@@ -1,4 +1,4 @@
-"""What was sent, what is in flight, who may send: the only user of the tables in schema provisioning, apart from ingest's."""
+"""What was sent, what is in flight, who may send: the tables of schema provisioning, apart from ingest's."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Brings a database up to date: the numbered scripts of `sql/`, once each; the mapping, once; the grants, every time."""
+"""Brings a database up to date: the numbered scripts of `sql/` and the mapping once each, the grants every time."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -144,19 +144,23 @@ class Fetch:
         self.fetched += 1
         if not isinstance(record, Mapping):
             self.keyless += 1
-            return self._reject(None, ["the record is not an object"])
+            self._reject(None, ["the record is not an object"])
+            return None
         values, reasons = self._values(flatten(record))
         key = values.get(self.table.key.name)
         canonical = canonical_key(key)
         if not canonical:
             self.keyless += 1
-            return self._reject(None, [f"{self.table.key.name} is missing", *reasons])
+            self._reject(None, [f"{self.table.key.name} is missing", *reasons])
+            return None
         if canonical in self.seen:
-            return self._reject(str(key), ["a second record with this key", *reasons])
+            self._reject(str(key), ["a second record with this key", *reasons])
+            return None
         self.seen.add(canonical)
         row, wrong = self._typed(values)
         if reasons or wrong:
-            return self._reject(str(key), reasons + wrong)
+            self._reject(str(key), reasons + wrong)
+            return None
         if self.table.key.type in _TEXTS:
             row[self.table.key.name] = self.held_keys.get(canonical, row[self.table.key.name])
         return row
@@ -217,7 +221,7 @@ def canonical_key(value: Any) -> str:
 
 
 def typed(value: Any, column: Column) -> Any:
-    """A value in the one form of its column's type, None included. Raises ValueError with the reason, without the value."""
+    """A value in the one form of its column's type, None included. Raises ValueError, which never tells the value."""
     if value is None or (value == "" and column.type not in _TEXTS):
         if not column.nullable:
             raise ValueError("is empty, and the column needs a value")
@@ -243,7 +247,13 @@ def held(value: Any, column: Column) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    return value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat() if isinstance(value, date) else value
+    return (
+        value.isoformat(sep=" ")
+        if isinstance(value, datetime)
+        else value.isoformat()
+        if isinstance(value, date)
+        else value
+    )
 
 
 def _text(value: Any, column: Column) -> str:

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from provisioning.scim import ScimMapping, Unsendable, User
 
-
 LONGEST_ID = 64
 """Characters of an EmployeeId."""
 
@@ -155,7 +154,7 @@ def make(people: Iterable[Person], rules: Rules) -> Plan:
 
 
 def park_clashes(due: Sequence[Due], namesakes: Iterable[Person], rules: Rules) -> list[Due | Parked]:
-    """Those due, parked where somebody else who is active has their userName. `namesakes` has everybody of these names."""
+    """Those due, parked where somebody else who is active has their userName (`namesakes`: everybody of these names)."""
     names: dict[str, set[str]] = {}
     for person in namesakes:
         if name := _assess(person, rules)[1]:

@@ -26,14 +26,14 @@ CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
-_SIMPLE = {
+_SIMPLE: dict[str, tuple[str, ...]] = {
     CORE: (
         *("externalId", "userName", "displayName", "nickName", "profileUrl", "title", "userType"),
         *("preferredLanguage", "locale", "timezone", "active"),
     ),
     ENTERPRISE: ("employeeNumber", "costCenter", "organization", "division", "department"),
 }
-_COMPLEX = {
+_COMPLEX: dict[str, dict[str, tuple[str, ...]]] = {
     CORE: {"name": ("formatted", "familyName", "givenName", "middleName", "honorificPrefix", "honorificSuffix")},
     ENTERPRISE: {"manager": ("value",)},
 }
@@ -50,7 +50,9 @@ _COLLECTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "entitlements": ((), _VALUED),
     "roles": ((), _VALUED),
 }
-_PATH = re.compile(r'(?P<name>[A-Za-z][\w-]*)(?:\[type eq "(?P<type>[^"\]]+)"\])?(?:\.(?P<sub>[A-Za-z$][\w-]*))?', re.ASCII)
+_PATH = re.compile(
+    r'(?P<name>[A-Za-z][\w-]*)(?:\[type eq "(?P<type>[^"\]]+)"\])?(?:\.(?P<sub>[A-Za-z$][\w-]*))?', re.ASCII
+)
 _TRUE, _FALSE = ("1", "true"), ("0", "false")
 
 
@@ -212,7 +214,9 @@ class ScimMapping:
         return self._places.get(f"{ENTERPRISE}:manager.value")
 
 
-def compile_mapping(columns: Sequence[str], extensions: Mapping[str, Extension], *, explicit_nulls: bool) -> ScimMapping:
+def compile_mapping(
+    columns: Sequence[str], extensions: Mapping[str, Extension], *, explicit_nulls: bool
+) -> ScimMapping:
     """Understand the view's columns. Raises one MappingError that names every column that is wrong."""
     problems: list[str] = []
     control, attributes = {}, []
@@ -278,7 +282,9 @@ def _attribute(
         schema, rest = _schema(path, extensions)
         match = _PATH.fullmatch(rest)
         if not match:
-            raise ValueError(f'is not a SCIM path such as userName, name.givenName or emails[type eq "work"].value{_doubled(rest)}.')
+            raise ValueError(
+                f'is not a SCIM path such as userName, name.givenName or emails[type eq "work"].value{_doubled(rest)}.'
+            )
         name, kind, sub = match["name"], match["type"], match["sub"]
         _check_place(schema, name, kind, sub)
         typed = _kind(schema, name, sub, extensions)
@@ -338,7 +344,7 @@ def _check_place(schema: str, name: str, kind: str | None, sub: str | None) -> N
         if kind or sub:
             raise ValueError("an extension attribute has neither a filter nor a part.")
         return
-    collections = _COLLECTIONS if schema == CORE else {}
+    collections: Mapping[str, Any] = _COLLECTIONS if schema == CORE else {}
     complexes = _COMPLEX[schema]
     known = (*_SIMPLE[schema], *complexes, *collections)
     if name not in known:

@@ -1,6 +1,6 @@
 """The sender: what goes next, what is in flight, what came back. One at a time for each target.
 
-One thread decides and talks to the database; the workers make single HTTP attempts and decide nothing. For each request:
+One thread decides and talks to the database; the workers make single HTTP attempts and decide nothing. A request:
 read the people afresh → write intents (only with the lease) → count the call (only with the lease, inside the limits) →
 POST → on 202, in one transaction, record what was sent and delete the intents. See docs/sending.md.
 """
@@ -27,6 +27,7 @@ EXTRA_CALLS_A_REQUEST, EXTRA_CALLS_A_RUN = 12, 100
 SYSTEMATIC_REFUSALS = 3
 MOST_GIVEN_UP = 3
 COUNTS = ("candidates", "sent", "unchanged", "held", "parked", "deferred", "out_of_scope", "calls")
+
 
 @dataclass
 class Tally:
@@ -70,8 +71,16 @@ class _Request:
 class Sender:
     """Sends people to one target, under a lease, until nobody is left or it has to stop."""
 
-    def __init__(  # noqa: PLR0913 - everything a run needs, handed in once
-        self, ledger: Ledger, lease: Lease, graph: Graph, rules: Rules, clock: Clock, *, daily_limit: int, seconds: float
+    def __init__(
+        self,
+        ledger: Ledger,
+        lease: Lease,
+        graph: Graph,
+        rules: Rules,
+        clock: Clock,
+        *,
+        daily_limit: int,
+        seconds: float,
     ) -> None:
         """`seconds`: after so long nothing new is started and the rest is deferred."""
         self._ledger, self._lease, self._graph, self._rules = ledger, lease, graph, rules
@@ -285,7 +294,9 @@ class Sender:
             intents.append((one, json.dumps(resource, ensure_ascii=False), plan.manager_known(one, before)))
             before.add(plan.same_key(one.user.external_id))
         if not self._ledger.write_intents(intents, self._lease):
-            raise LeaseLost("another sender has taken over; what this run had in flight is sent afresh by the next one.")
+            raise LeaseLost(
+                "another sender has taken over; what this run had in flight is sent afresh by the next one."
+            )
         return _Request(due, scim.bulk_request(resources), _Origin())
 
     # --- one attempt ----------------------------------------------------------------------------------------------
@@ -303,7 +314,9 @@ class Sender:
     def _not_counted(self, request: _Request) -> None:
         state = self._ledger.call_state(self._lease)
         if not state.lease_held:
-            raise LeaseLost("another sender has taken over; what this run had in flight is sent afresh by the next one.")
+            raise LeaseLost(
+                "another sender has taken over; what this run had in flight is sent afresh by the next one."
+            )
         if state.used_today >= self._daily_limit:
             self.tally.budget_free_in = state.free_in
             self._stop(f"the {self._daily_limit} calls of 24 h are used up (GRAPH_DAILY_CALL_LIMIT)")

@@ -18,7 +18,7 @@ def describe(db: Database, resource: Resource) -> Table:
     found = [_column(row) for row in db.rows("table_columns", resource.table)]
     if not found:
         raise SettingsError(
-            [f"HR_SOURCE: there is no table dbo.{resource.table}; create it with a script, or mend the resource's name."]
+            [f"HR_SOURCE: there is no table dbo.{resource.table}; create it, or mend the resource's name."]
         )
     columns = tuple(c for c in found if c.writable)
     key = next((c for c in columns if c.name.casefold() == resource.primary_key.casefold()), None)

@@ -1032,7 +1032,7 @@ def test_both_run_from_the_command_line_until_interrupted() -> None:
     """They say where they are and how to edit somebody, and count who arrives."""
     command = [sys.executable, "-m", "tests.emulators", "--hr-port", "0", "--graph-port", "0", "--people", "20"]
     root = Path(__file__).parent.parent
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:  # noqa: S603 - our own
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(4)]
         hr_url, upload_url = lines[0].split()[1], lines[1].split()[1]

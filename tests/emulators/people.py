@@ -52,7 +52,7 @@ def invent(count: int = 1000, *, seed: int = 7, today: dt.date) -> list[Person]:
 
     All are active and have started before `today`.
     """
-    rng = random.Random(seed)  # noqa: S311 - invented people are no secret
+    rng = random.Random(seed)
     people = [_person(rng, number, today) for number in range(1, count + 1)]
     ranks = rng.sample(people, count)  # the tree, top first: its order is not the list's
     width = _tree_width(count)

@@ -1,0 +1,40 @@
+# Everything runs in .venv, which is made on the first call. Needs Python 3.11 or newer and make.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check format emulators help
+
+help:
+	@echo "make demo       the whole way of 1,000 people, on the embedded database and the emulators"
+	@echo "make test       the tests"
+	@echo "make check      format, lint, types, SQL lint and the tests"
+	@echo "make emulators  an HR API and a Graph on this machine, for func start"
+
+demo: $(READY)
+	$(BIN)/python -m tests.demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --nocolor provisioning/queries/*.sql sql/*.sql
+	$(MAKE) test
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+emulators: $(READY)
+	$(BIN)/python -m provisioning --settings local.settings.example.json migrate
+	$(BIN)/python -m tests.emulators
+
+$(READY): requirements.txt requirements-dev.txt requirements-worker.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.12')"
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r requirements-worker.txt
+	touch $@

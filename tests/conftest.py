@@ -1,0 +1,166 @@
+"""Fixtures: a fresh, migrated database on each engine, the emulators over real HTTP, and settings that name them.
+
+Every database test runs on SQLite, and on the server that TEST_SQLSERVER names (an ODBC connection string with a
+Database=…; a scratch database beside it is made and dropped). Without it the SQL Server half is skipped, loudly.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import mssql_python_odbc
+import pyodbc
+import pytest
+
+from provisioning import database, migration
+from provisioning.database import Database
+from provisioning.settings import Settings
+from tests.clock import MovedClock
+from tests.emulators import people
+from tests.emulators.graph import GraphEmulator
+from tests.emulators.hr import HrEmulator
+
+TEST_SQLSERVER = os.environ.get("TEST_SQLSERVER", "")
+NOT_TESTED = "SQL SERVER IS NOT TESTED: set TEST_SQLSERVER to an ODBC connection string"
+TABLES = (
+    *("dbo.Employees", "dbo.Organizations", "dbo.Locations", "dbo.AbsentRecords"),
+    *(f"provisioning.{t}" for t in ("ledger", "intents", "forced", "refused", "leases", "calls")),
+    *(f"provisioning.{t}" for t in ("fetches", "refreshes", "runs")),
+)
+PASSWORD = "emulated-password"
+
+
+@pytest.fixture
+def clock() -> MovedClock:
+    return MovedClock(datetime(2026, 11, 22, 12, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database, copied for every test."""
+    folder = tmp_path_factory.mktemp("template")
+    with database.connect(f"sqlite:///{folder}/bridge.db") as db:
+        migration.migrate(db)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sqlserver(worker_id: str) -> Iterator[str]:
+    """The connection string of a migrated scratch database."""
+    text = _with_driver(TEST_SQLSERVER)
+    name = re.search(r"(?i)\bdatabase=([^;]+)", text)
+    assert name, "TEST_SQLSERVER needs a Database=…"
+    scratch = f"{name[1]}_{worker_id}_{os.getpid()}"
+    mine = text.replace(name[0], f"Database={scratch}")
+    with database.connect(text) as db:
+        db.execute(f"CREATE DATABASE {scratch}")
+    try:
+        with database.connect(mine) as db:
+            migration.migrate(db)
+        yield mine
+    finally:
+        with database.connect(text) as db:
+            db.execute(f"DROP DATABASE {scratch}")
+
+
+@pytest.fixture(params=["sqlite", "sqlserver"])
+def connection_string(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh, migrated database on each engine."""
+    if request.param == "sqlite":
+        shutil.copytree(request.getfixturevalue("sqlite_template"), tmp_path / "db")
+        return f"sqlite:///{tmp_path}/db/bridge.db"
+    if not TEST_SQLSERVER:
+        pytest.skip(NOT_TESTED)
+    text: str = request.getfixturevalue("sqlserver")
+    with database.connect(text) as db:
+        for table in TABLES:
+            db.execute(f"DELETE FROM {table}")
+        db.execute("DROP VIEW dbo.ScimUsers")
+        migration.migrate(db)
+    return text
+
+
+@pytest.fixture
+def sqlite_string(sqlite_template: Path, tmp_path: Path) -> str:
+    """A fresh, migrated database on SQLite alone, for what has nothing to do with the engine."""
+    shutil.copytree(sqlite_template, tmp_path / "db")
+    return f"sqlite:///{tmp_path}/db/bridge.db"
+
+
+@pytest.fixture
+def db(connection_string: str, clock: MovedClock) -> Iterator[Database]:
+    with database.connect(connection_string, clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def hr() -> Iterator[HrEmulator]:
+    """An HR API with a hundred invented people behind basic auth."""
+    invented = people.invent(100, today=datetime(2026, 11, 22, tzinfo=UTC).date())
+    with HrEmulator(invented, {"basic": ("svc", PASSWORD)}) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def graph() -> Iterator[GraphEmulator]:
+    with GraphEmulator() as emulator:
+        yield emulator
+
+
+def hr_source(url: str, **resource: Any) -> dict[str, Any]:
+    """HR_SOURCE for the emulated HR API; keywords change the resource of the employees."""
+    paginator = {"type": "offset", "limit": 40, "total_path": "total"}
+    auth = {"type": "http_basic", "username": "svc", "password": "$HR_PASSWORD"}
+    employees = {
+        "name": "Employees",
+        "primary_key": "EmployeeId",
+        "endpoint": {"path": "api/Employees", "data_selector": "data"},
+        "item_path": "api/Employees/{EmployeeId}",
+    }
+    return {"client": {"base_url": url, "auth": auth, "paginator": paginator}, "resources": [{**employees, **resource}]}
+
+
+@pytest.fixture
+def environ(connection_string: str, hr: HrEmulator, graph: GraphEmulator) -> dict[str, str]:
+    """The app settings of a bridge between the emulators."""
+    return environment(connection_string, hr.url, graph.upload_url)
+
+
+def environment(connection_string: str, hr_url: str, upload_url: str) -> dict[str, str]:
+    return {
+        "SQL_CONNECTION_STRING": connection_string,
+        "HR_SOURCE": json.dumps(hr_source(hr_url)),
+        "HR_PASSWORD": PASSWORD,
+        "GRAPH_BULK_UPLOAD_URL": upload_url,
+    }
+
+
+@pytest.fixture
+def settings(environ: dict[str, str]) -> Settings:
+    return Settings.from_environ(environ)
+
+
+@pytest.fixture
+def change(environ: dict[str, str]) -> Callable[..., Settings]:
+    """The same settings with some of them changed: `change(TIME_ZONE="Europe/Copenhagen")`."""
+    return lambda **values: Settings.from_environ({**environ, **values})
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if not TEST_SQLSERVER:
+        terminalreporter.section("SQL Server", sep="!")
+        terminalreporter.line(NOT_TESTED)
+
+
+def _with_driver(text: str) -> str:
+    """TEST_SQLSERVER with Microsoft's driver from PyPI where none is installed and none is named."""
+    if re.search(r"(?i)driver\s*=", text) or any(n.startswith("ODBC Driver 1") for n in pyodbc.drivers()):
+        return text
+    found = sorted(Path(mssql_python_odbc.__file__).parent.rglob("debian_ubuntu/x86_64/lib/libmsodbcsql*"))
+    assert found, "no ODBC driver for SQL Server is installed, and mssql-python-odbc brought none"
+    return f"Driver={found[0]};{text}"
