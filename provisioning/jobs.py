@@ -264,11 +264,14 @@ def _working(settings: Settings, clock: Clock, report: Report, patience: float) 
 
 def _send(settings: Settings, job: Job, clock: Clock, patience: float, since: datetime | None = None) -> Report:
     report = Report(job.value, dict.fromkeys(send.COUNTS, 0))
-    with _working(settings, clock, report, retry.DATABASE_PATIENCE) as work:
-        with work.lease(patience) as lease, _recorded(work.db, report, work.endpoint.target):
-            if job is Job.CREATE:
-                _warn_of_old_ingest(work)
-            _send_due(work, lease, job, since)
+    with (
+        _working(settings, clock, report, retry.DATABASE_PATIENCE) as work,
+        work.lease(patience) as lease,
+        _recorded(work.db, report, work.endpoint.target),
+    ):
+        if job is Job.CREATE:
+            _warn_of_old_ingest(work)
+        _send_due(work, lease, job, since)
     return report
 
 
@@ -334,11 +337,13 @@ def resync(settings: Settings, employee_id: str, *, refresh: bool = True, clock:
     report = Report("resync", dict.fromkeys(send.COUNTS, 0))
     check_id(employee_id)
     report.answer = {"employee_id": employee_id}
-    with _working(settings, clock, report, RESYNC_DATABASE_PATIENCE) as work:
-        with _recorded(work.db, report, work.endpoint.target):
-            if refresh:
-                _refresh(work, employee_id)
-            _force(work, employee_id)
+    with (
+        _working(settings, clock, report, RESYNC_DATABASE_PATIENCE) as work,
+        _recorded(work.db, report, work.endpoint.target),
+    ):
+        if refresh:
+            _refresh(work, employee_id)
+        _force(work, employee_id)
     return report
 
 

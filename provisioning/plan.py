@@ -154,7 +154,7 @@ def make(people: Iterable[Person], rules: Rules) -> Plan:
 
 
 def park_clashes(due: Sequence[Due], namesakes: Iterable[Person], rules: Rules) -> list[Due | Parked]:
-    """Those due, parked where somebody else who is active has their userName (`namesakes`: everybody of these names)."""
+    """Those due, parked where somebody else who is active has their userName (`namesakes`: all of these names)."""
     names: dict[str, set[str]] = {}
     for person in namesakes:
         if name := _assess(person, rules)[1]:
