@@ -1,0 +1,92 @@
+"""The shape of the code: who may import whom, who may do I/O, and what a missing setting must not break."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = (
+    {"database", "transport", "pacing", "retry", "source", "settings", "errors"},
+    {"send", "hr", "mirror", "tables", "scim", "plan", "ledger", "graph", "migration"},
+    {"jobs"},
+    {"function_app", "__main__"},
+)
+PURE = ("mirror", "scim", "plan")
+IMPURE = {"os", "time", "random", "socket", "httpx", "sqlite3", "pyodbc", "threading", "logging", "tempfile", "pathlib"}
+MODULES = {p.stem: p for p in (*(ROOT / "provisioning").glob("*.py"), ROOT / "function_app.py") if p.stem != "__init__"}
+
+
+def imported(path: Path) -> set[str]:
+    """Modules that a file imports, its own package's by their short names."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {n.name for n in node.names} if node.module == "provisioning" else {node.module}
+    return {name.removeprefix("provisioning.") for name in found}
+
+
+def layer(module: str) -> int:
+    return next(n for n, names in enumerate(LAYERS) if module in names)
+
+
+def test_every_module_has_its_layer() -> None:
+    assert set(MODULES) == set().union(*LAYERS)
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_nothing_imports_upward(module: str) -> None:
+    upward = {other for other in imported(MODULES[module]) & set(MODULES) if layer(other) > layer(module)}
+    assert not upward
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_pure_modules_do_no_io_and_read_no_clock(module: str) -> None:
+    text = MODULES[module].read_text(encoding="utf-8")
+    assert not {name.partition(".")[0] for name in imported(MODULES[module])} & IMPURE
+    assert "now(" not in text
+    assert "today()" not in text
+    assert "open(" not in text
+
+
+def test_only_the_database_module_knows_the_drivers() -> None:
+    knowing = {name for name, path in MODULES.items() if imported(path) & {"pyodbc", "sqlite3"}}
+    assert knowing == {"database"}
+
+
+def test_the_app_holds_no_sql_and_no_scim() -> None:
+    text = MODULES["function_app"].read_text(encoding="utf-8")
+    assert not any(word in text for word in ("SELECT ", "INSERT ", "urn:ietf", "externalId"))
+
+
+def test_sql_stands_in_files() -> None:
+    allowed = {"migration": "DROP VIEW dbo.ScimUsers"}
+    for name, path in MODULES.items():
+        texts = [n.value for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Constant)]
+        for text in texts:
+            statement = isinstance(text, str) and text.lstrip().startswith(
+                ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "DROP ")
+            )
+            assert not statement or text == allowed.get(name), (name, text)
+
+
+def test_the_app_imports_in_an_empty_environment() -> None:
+    code = "import function_app, sys; print([m for m in ('pyodbc', 'azure.identity') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], env={}, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"  # slow to import, and needed by few
+
+
+def test_a_run_ends_within_80_percent_of_the_function_timeout() -> None:
+    from provisioning import jobs, ledger  # noqa: PLC0415
+
+    hours, minutes, seconds = map(int, json.loads((ROOT / "host.json").read_text())["functionTimeout"].split(":"))
+    timeout = 3600 * hours + 60 * minutes + seconds
+    assert timeout > 0
+    assert jobs.RUN_SECONDS <= 0.8 * timeout
+    assert timeout < ledger.LIFE_OF_A_RUN
