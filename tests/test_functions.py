@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,11 +25,11 @@ PART = re.compile(r"(?:\*|(?P<first>\d+)(?:-(?P<last>\d+))?)(?:/(?P<step>[1-9]\d
 
 
 @pytest.fixture
-def app(sqlite_string: str, hr: HrEmulator, graph: GraphEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+def app(sqlite_string: str, hr: HrEmulator, graph: GraphEmulator, monkeypatch: pytest.MonkeyPatch) -> Worker:
     """The app as the host loads it, its settings those of a bridge between the emulators."""
     for name, value in environment(sqlite_string, hr.url, graph.upload_url).items():
         monkeypatch.setenv(name, value)
-    yield Worker(ROOT)
+    return Worker(ROOT)
 
 
 def resync(app: Worker, employee_id: str, **query: str) -> tuple[int, dict[str, str], dict[str, object]]:
