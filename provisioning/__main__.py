@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         )
         report = _run(options, settings)
     except ProvisioningError as exc:
-        report = exc.report or Report(options.verb, {})
+        report = exc.report or Report(options.verb, jobs.no_counts(options.verb))
         report.exit_code = exc.exit_code
         _print(report)
         print(f"{options.verb}: {exc}", file=sys.stderr)

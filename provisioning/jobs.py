@@ -78,6 +78,12 @@ class Report:
             self.notes.append(text)
 
 
+def no_counts(job: str) -> dict[str, int]:
+    """The counts of a job that has done nothing."""
+    names = {"ingest": INGEST_COUNTS, "migrate": ()}.get(job, send.COUNTS)
+    return dict.fromkeys(names, 0)
+
+
 # --- ingest -------------------------------------------------------------------------------------------------------
 
 
@@ -88,7 +94,7 @@ def ingest(settings: Settings, *, clock: Clock | None = None, patience: float = 
     Busy when another ingest is at work, SettingsError when HR_SOURCE and the tables do not fit together.
     """
     clock = clock or Clock()
-    report = Report("ingest", dict.fromkeys(INGEST_COUNTS, 0))
+    report = Report("ingest", no_counts("ingest"))
     with _reporting(report), _open(settings, clock, retry.DATABASE_PATIENCE) as db:
         source = _needed(settings.hr_source, HR)
         described = _described(db, source)
@@ -263,7 +269,7 @@ def _working(settings: Settings, clock: Clock, report: Report, patience: float) 
 
 
 def _send(settings: Settings, job: Job, clock: Clock, patience: float, since: datetime | None = None) -> Report:
-    report = Report(job.value, dict.fromkeys(send.COUNTS, 0))
+    report = Report(job.value, no_counts(job.value))
     with (
         _working(settings, clock, report, retry.DATABASE_PATIENCE) as work,
         work.lease(patience) as lease,
@@ -334,7 +340,7 @@ def resync(settings: Settings, employee_id: str, *, refresh: bool = True, clock:
     Raises MalformedId, UnknownEmployee, NotSendable, BudgetSpent, UpstreamError.
     """
     clock = clock or Clock()
-    report = Report("resync", dict.fromkeys(send.COUNTS, 0))
+    report = Report("resync", no_counts("resync"))
     check_id(employee_id)
     report.answer = {"employee_id": employee_id}
     with (
@@ -428,7 +434,7 @@ def _settle(sender: send.Sender, report: Report, employee_id: str) -> None:
 
 def migrate(settings: Settings, *, sample: bool = False, mapping: bool = False) -> Report:
     """Bring the database up to date; `mapping`: replace dbo.ScimUsers by sql/mapping.sql and say what that changes."""
-    report = Report("migrate", {})
+    report = Report("migrate", no_counts("migrate"))
     with _reporting(report), database.connect(settings.sql_connection_string) as db:
         had_view = bool(db.view_columns("ScimUsers"))
         report.answer["applied"] = migration.migrate(db, sample=sample)

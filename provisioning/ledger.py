@@ -143,7 +143,7 @@ class Ledger:
     def count_call(self, lease: Lease, seconds: float, daily_limit: int) -> bool:
         """Count one call, if the lease outlives `seconds` and the limits allow it."""
         key = (lease.name, lease.owner, lease.epoch)
-        return self.db.run("count_call", self.target, self.run_id, *key, seconds, daily_limit, WINDOW_LIMIT) == 1
+        return self.db.run("count_call", self.target, self.run_id, *key, int(seconds), daily_limit, WINDOW_LIMIT) == 1
 
     def call_state(self, lease: Lease) -> CallState:
         """Why `count_call` said no."""

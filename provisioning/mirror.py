@@ -146,7 +146,10 @@ class Fetch:
             self.keyless += 1
             self._reject(None, ["the record is not an object"])
             return None
-        values, reasons = self._values(flatten(record))
+        try:
+            values, reasons = self._values(flatten(record))
+        except RecursionError:
+            values, reasons = {}, ["the record is nested too deeply"]
         key = values.get(self.table.key.name)
         canonical = canonical_key(key)
         if not canonical:
@@ -207,7 +210,7 @@ class Fetch:
 def flatten(record: Record, prefix: str = "") -> Iterable[tuple[str, Any]]:
     """Fields of a record, nested objects joined with `_`: {"Name": {"FirstName": …}} → Name_FirstName."""
     for name, value in record.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, dict) and value:
             yield from flatten(value, f"{prefix}{name}_")
         else:
             yield f"{prefix}{name}", None if value == {} else value
@@ -261,6 +264,8 @@ def _text(value: Any, column: Column) -> str:
     if "\0" in text:
         raise ValueError("has a NUL character")
     wide = column.type in ("nvarchar", "nchar")
+    if text.isascii() and (column.length < 0 or len(text) <= column.length):
+        return text.rstrip(" ") if column.type in ("char", "nchar") else text
     try:
         size = len(text.encode("utf-16-le")) // 2
     except UnicodeEncodeError:

@@ -9,6 +9,7 @@ import pytest
 from provisioning import database, jobs
 from provisioning.settings import Settings
 from tests.conftest import environment
+from tests.emulators import __main__ as emulators
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 from tests.worker import FunctionError, Worker
@@ -202,6 +203,8 @@ def test_local_settings_example_names_every_setting_there_is(sqlite_string: str)
     named = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', text))
     assert named <= values.keys()
     assert settings.hr_source is not None
+    assert settings.bulk_upload is not None
+    assert settings.bulk_upload.target == f"{emulators.SERVICE_PRINCIPAL}/{emulators.JOB}"
     with database.connect(sqlite_string) as db:
         assert [t.name for _, t in jobs._described(db, settings.hr_source)] == [
             "Employees",

@@ -12,6 +12,8 @@ from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 
 USER = "svc"
+SERVICE_PRINCIPAL = "a2ff8d8d-f1aa-43f3-8b00-fbe196bf17a6"
+JOB = "API2AAD.4462f4c1447f435e97c3a219cae446e8.8478ede9-40ae-4d07-a681-ca97edd46872"
 
 
 def main() -> None:
@@ -23,7 +25,7 @@ def main() -> None:
         HrEmulator(invented, {"basic": (USER, password)}, port=options.hr_port) as hr,
         GraphEmulator(port=options.graph_port, daily_limit=options.daily_limit) as graph,
     ):
-        _introduce(hr, graph)
+        _introduce(hr, graph.add_job(SERVICE_PRINCIPAL, JOB), graph)
         try:
             _report_arrivals(graph)
         except KeyboardInterrupt:
@@ -39,11 +41,11 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _introduce(hr: HrEmulator, graph: GraphEmulator) -> None:
+def _introduce(hr: HrEmulator, upload_url: str, graph: GraphEmulator) -> None:
     credentials = f"{USER}:${{EMULATOR_HR_PASSWORD:-emulator}}"
     edit = f"""curl -u "{credentials}" -X PATCH {hr.url}/api/Employees/E00001 -d '{{"Title": "Duck"}}'"""
     print(f"HR     {hr.url}/api/Employees   ({len(hr.people)} people, user {USER})")
-    print(f"Graph  {graph.upload_url}")
+    print(f"Graph  {upload_url}   (at most {graph.daily_limit} calls in 24 h)")
     print(f"Edit somebody:  {edit}")
     print("Ctrl-C stops both.", flush=True)
 
