@@ -36,6 +36,9 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         _print(report)
         print(f"{options.verb}: {exc}", file=sys.stderr)
         return exc.exit_code
+    except KeyboardInterrupt:
+        print(f"{options.verb}: interrupted; what was in flight is sent again by the next run.", file=sys.stderr)
+        return 1
     _print(report)
     return report.exit_code
 

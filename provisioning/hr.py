@@ -35,9 +35,9 @@ class _Again(UpstreamError):
 class HrApi:
     """An open connection to the HR API."""
 
-    def __init__(self, source: Source, clock: Clock) -> None:
-        """Prepare the credentials; nothing is asked yet."""
-        self._source, self._clock = source, clock
+    def __init__(self, source: Source, clock: Clock, ends: float | None = None) -> None:
+        """Prepare the credentials; nothing is asked yet. After `ends` (of the clock's monotonic time) nothing is."""
+        self._source, self._clock, self._ends = source, clock, ends
         self._http = transport.client()
         self._headers, self._query = _credentials(source)
 
@@ -132,6 +132,8 @@ class HrApi:
         return records, body
 
     def _get(self, resource: Resource, path: str, query: dict[str, Any], *, missing: bool = False) -> Any:
+        if self._ends is not None and self._clock.monotonic() > self._ends:
+            raise UpstreamError(f"{resource.table}: the time of this run was up before HR's last page.")
         url = httpx.URL(self._source.base_url).join(path) if path else httpx.URL(self._source.base_url)
         request = self._http.build_request(
             "GET", url, params={**dict(url.params), **query, **self._query}, headers=self._headers

@@ -40,7 +40,7 @@ from provisioning.source import Resource, Source
 logger = logging.getLogger(__name__)
 
 RUN_SECONDS = 24 * 60
-"""80 % of functionTimeout in host.json: after that nothing new is started."""
+"""80 % of functionTimeout in host.json: so long after a job began, waits included, nothing new is started."""
 
 TIMER_PATIENCE = 600.0
 """Seconds that a timer waits for another run of its kind; the command line waits for none."""
@@ -94,12 +94,13 @@ def ingest(settings: Settings, *, clock: Clock | None = None, patience: float = 
     Busy when another ingest is at work, SettingsError when HR_SOURCE and the tables do not fit together.
     """
     clock = clock or Clock()
+    ends = clock.monotonic() + RUN_SECONDS
     report = Report("ingest", no_counts("ingest"))
     with _reporting(report), _open(settings, clock, retry.DATABASE_PATIENCE) as db:
         source = _needed(settings.hr_source, HR)
         described = _described(db, source)
         with _leased(db, settings, _INGEST_LEASE, report, clock, patience), _recorded(db, report, None):
-            with HrApi(source, clock) as api:
+            with HrApi(source, clock, ends) as api:
                 failures = [_ingest_one(db, api, r, t, report) for r, t in described]
             if any(failures):
                 raise UpstreamError(" ".join(f for f in failures if f))
@@ -234,6 +235,7 @@ class _Work:
     mapping: ScimMapping
     report: Report
     clock: Clock
+    began: float
 
     @property
     def book(self) -> Ledger:
@@ -257,15 +259,16 @@ class _Work:
         )
 
     def sender(self, lease: Lease, graph: Graph, rules: Rules, seconds: float) -> send.Sender:
-        limit = self.settings.daily_call_limit
-        return send.Sender(self.book, lease, graph, rules, self.clock, daily_limit=limit, seconds=seconds)
+        limit, ends = self.settings.daily_call_limit, self.began + seconds
+        return send.Sender(self.book, lease, graph, rules, self.clock, daily_limit=limit, ends=ends)
 
 
 @contextmanager
 def _working(settings: Settings, clock: Clock, report: Report, patience: float) -> Iterator[_Work]:
+    began = clock.monotonic()
     with _reporting(report), _open(settings, clock, patience) as db:
         endpoint = _needed(settings.bulk_upload, GRAPH)
-        yield _Work(db, settings, endpoint, _mapping(db, settings), report, clock)
+        yield _Work(db, settings, endpoint, _mapping(db, settings), report, clock, began)
 
 
 def _send(settings: Settings, job: Job, clock: Clock, patience: float, since: datetime | None = None) -> Report:

@@ -80,12 +80,12 @@ class Sender:
         clock: Clock,
         *,
         daily_limit: int,
-        seconds: float,
+        ends: float,
     ) -> None:
-        """`seconds`: after so long nothing new is started and the rest is deferred."""
+        """`ends`, of the clock's monotonic time: from then on nothing new is started and the rest is deferred."""
         self._ledger, self._lease, self._graph, self._rules = ledger, lease, graph, rules
         self._clock, self._daily_limit = clock, daily_limit
-        self._ends = clock.monotonic() + seconds
+        self._ends = ends
         self._pace = Pace(clock)
         self._pool = ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix="upload")
         self.tally = Tally()
