@@ -290,11 +290,13 @@ def _send_due(work: _Work, lease: Lease, job: Job, since: datetime | None) -> No
     narrowed = job is Job.UPDATE and work.settings.update_by_modified
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
     made = plan.make(book.people(work.mapping, *condition), rules)
+    due, parked = [d.user.employee_id for d in made.due], made.parked
+    del made  # of a first load, it is everybody's data
     _tell_vanished(work.report, book.vanished())
     with Graph(work.endpoint) as graph:
         sender = work.sender(lease, graph, rules, RUN_SECONDS)
         with _tallied(sender, work.report):
-            sender.run(made.due, made.parked, check_names=narrowed)
+            sender.run(due, parked, check_names=narrowed)
 
 
 def _tell_vanished(report: Report, vanished: list[str]) -> None:

@@ -214,11 +214,20 @@ def _assess(person: Person, rules: Rules) -> tuple[Verdict, str | None]:
     try:
         if not 1 <= len(person.employee_id.strip()) <= LONGEST_ID:
             raise Unsendable([f"EmployeeId is null or longer than {LONGEST_ID} characters"])
+        if not person.known and (reason := _nothing_to_send(person, rules)):
+            return _cannot(person, reason) if looked_at else None, None
         state = _state(person, rules)
         name = rules.mapping.user_name(person.row) if state.active and state.in_scope else None
         return _verdict(person, state, rules) if looked_at else None, name.casefold() if name else None
     except Unsendable as exc:
         return Parked(person.employee_id, exc.reasons) if looked_at else None, None
+
+
+def _nothing_to_send(person: Person, rules: Rules) -> str | None:
+    """Why nothing goes of somebody never sent, whatever else her row holds."""
+    if not _in_scope(person, rules):
+        return "out of scope (InScope)"
+    return None if rules.mapping.raw_active(person.row) else "inactive, and never sent: there is no account to disable"
 
 
 def _state(person: Person, rules: Rules) -> _State:
@@ -234,7 +243,7 @@ def _state(person: Person, rules: Rules) -> _State:
 
 def _verdict(person: Person, state: _State, rules: Rules) -> Verdict:
     if state.ended and not person.known:
-        return _cannot(person, "inactive, and never sent: there is no account to disable")
+        return _cannot(person, "ended (ValidTo), and never sent: there is no account to disable")
     must_be_disabled = state.ended and person.known and (person.was_active or _in_doubt(person, rules))
     if not state.in_scope and not must_be_disabled:
         return _cannot(person, "out of scope (InScope)")

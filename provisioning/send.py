@@ -91,7 +91,6 @@ class Sender:
         self.tally = Tally()
         self._queue: deque[str] = deque()
         self._forced: deque[str] = deque()
-        self._counted: set[str] = set()
         self._retries: list[_Request] = []
         self._in_flight: dict[Future[Answer], _Request] = {}
         self._seen_tokens: set[str] = set()
@@ -104,16 +103,16 @@ class Sender:
         self._waiting_refusals: list[tuple[Due, str]] = []
         self._check_names = False
 
-    def run(self, due: Sequence[Due], parked: Iterable[Parked] = (), *, check_names: bool = False) -> Tally:
-        """Send those due, in their order, and whoever is forced meanwhile; give the lease back.
+    def run(self, due: Sequence[str], parked: Iterable[Parked] = (), *, check_names: bool = False) -> Tally:
+        """Send those due (EmployeeIds), in their order, and whoever is forced meanwhile; give the lease back.
 
         `check_names`: look up, request by request, whether somebody else who is active has the same userName (where not
         everybody was looked at before). Raises LeaseLost when another sender has taken over.
         """
         self._check_names = check_names
         self._park(parked, counted=False)
-        for one in due:
-            self._enqueue(one.user.employee_id, self._queue)
+        for employee_id in due:
+            self._enqueue(employee_id)
         try:
             self._loop()
         except BaseException:
@@ -172,12 +171,9 @@ class Sender:
 
     # --- what goes next -------------------------------------------------------------------------------------------
 
-    def _enqueue(self, employee_id: str, queue: deque[str]) -> None:
-        key = plan.same_key(employee_id)
-        if key not in self._counted:
-            self._counted.add(key)
-            self.tally.counts["candidates"] += 1
-            queue.append(employee_id)
+    def _enqueue(self, employee_id: str) -> None:
+        self.tally.counts["candidates"] += 1
+        self._queue.append(employee_id)
 
     def _take_forced(self) -> None:
         """Whoever was forced since goes first, also somebody whom this run has dealt with already."""
@@ -192,7 +188,6 @@ class Sender:
                 self._queue = deque(i for i in self._queue if plan.same_key(i) != key)
             else:
                 self.tally.counts["candidates"] += 1
-                self._counted.add(key)
             self._forced.append(employee_id)
 
     def _ready_retry(self) -> _Request | None:
@@ -437,7 +432,6 @@ class Sender:
     def _park(self, parked: Iterable[Parked], *, counted: bool = True) -> None:
         for one in parked:
             if not counted:
-                self._counted.add(plan.same_key(one.employee_id))
                 self.tally.counts["candidates"] += 1
             self.tally.parked.append(one)
             self.tally.counts["parked"] += 1
