@@ -85,7 +85,11 @@ class Busy(ProvisioningError):
 
 
 class LeaseLost(ProvisioningError):
-    """Another sender has taken over; whatever this run had in flight is sent afresh by the next one."""
+    """Another sender has taken over; what this run had in flight is sent afresh by the next one."""
+
+    def __init__(self) -> None:
+        """The class says it all."""
+        super().__init__(str(self.__doc__))
 
 
 class UnfinishedRun(ProvisioningError):

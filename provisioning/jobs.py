@@ -400,11 +400,13 @@ def _force(work: _Work, employee_id: str) -> None:
     try:
         with work.lease(0.0) as lease, Graph(work.endpoint) as graph:
             sender = work.sender(lease, graph, rules, RESYNC_SECONDS)
+            unfinished = None
             try:
                 with _tallied(sender, report):
                     sender.run(())
-            finally:
-                _settle(sender, report, found)
+            except UnfinishedRun as exc:
+                unfinished = exc
+            _settle(sender.tally, report, found, unfinished)
     except (Busy, LeaseLost):
         logger.info("Resync of %s is left to the sender at work.", found)
 
@@ -421,17 +423,21 @@ def _judged(book: Ledger, rules: Rules, employee_id: str, token: str) -> plan.Du
     raise UnknownEmployee(employee_id)
 
 
-def _settle(sender: send.Sender, report: Report, employee_id: str) -> None:
-    """What became of the person; raises what kept her from going. If she has gone, the fate of others is not hers."""
-    if plan.same_key(employee_id) in sender.tally.sent_ids:
+def _settle(tally: send.Tally, report: Report, employee_id: str, unfinished: UnfinishedRun | None) -> None:
+    """What became of the person; raises what kept her from going. What became of others who were forced is not hers."""
+    key = plan.same_key(employee_id)
+    if key in tally.sent_ids:
         report.answer["status"] = "accepted"
         return
-    report.answer["status"] = "failed"
-    for one in sender.tally.parked:
-        if plan.same_key(one.employee_id) == plan.same_key(employee_id):
-            raise UpstreamError(f"{employee_id}: {'; '.join(one.reasons)}")
-    if sender.tally.budget_free_in is not None:
-        raise BudgetSpent(f"{employee_id} stays queued: {sender.tally.stopped}.", int(sender.tally.budget_free_in) + 1)
+    for one in tally.parked:
+        if plan.same_key(one.employee_id) == key:
+            report.answer["status"] = "refused"
+            if key in tally.refused_ids:
+                raise UpstreamError(f"{employee_id}: {'; '.join(one.reasons)}")
+            raise NotSendable(employee_id, one.reasons)
+    if tally.budget_free_in is not None:
+        raise BudgetSpent(f"{employee_id} stays queued: {tally.stopped}.", int(tally.budget_free_in) + 1)
+    raise unfinished or UnknownEmployee(employee_id)
 
 
 # --- the database -------------------------------------------------------------------------------------------------

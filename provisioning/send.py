@@ -36,6 +36,7 @@ class Tally:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     parked: list[Parked] = field(default_factory=list)
     sent_ids: set[str] = field(default_factory=set)
+    refused_ids: set[str] = field(default_factory=set)
     stopped: str | None = None
     budget_free_in: float | None = None
 
@@ -99,7 +100,7 @@ class Sender:
         self._succeeded = False
         self._given_up = 0
         self._systematic = 0
-        self._run_extra_calls = 0
+        self._extra_calls = 0
         self._waiting_refusals: list[tuple[Due, str]] = []
         self._check_names = False
 
@@ -196,10 +197,9 @@ class Sender:
             if request.not_before > now or self._waits(request):
                 continue
             self._retries.remove(request)
-            if request.origin.refused and not self._extra_call(request.origin):
-                self._defer(request)
-                continue
-            return request
+            if self._may_take_apart(request.origin):
+                return request
+            self._defer(request)
         return None
 
     def _waits(self, request: _Request) -> bool:
@@ -208,13 +208,10 @@ class Sender:
         one_by_one = request.origin.refused and any(r.origin is request.origin for r in others)
         return one_by_one or self._manager_among(request.people, others)
 
-    def _extra_call(self, origin: _Origin) -> bool:
-        """Whether taking apart may cost one more call: at most 12 a request, 100 a run."""
-        if origin.extra_calls >= EXTRA_CALLS_A_REQUEST or self._run_extra_calls >= EXTRA_CALLS_A_RUN:
-            return False
-        origin.extra_calls += 1
-        self._run_extra_calls += 1
-        return True
+    def _may_take_apart(self, origin: _Origin) -> bool:
+        """Whether taking a refused request apart may cost one more call: at most 12 a request, 100 a run."""
+        free = origin.extra_calls < EXTRA_CALLS_A_REQUEST and self._extra_calls < EXTRA_CALLS_A_RUN
+        return free or not origin.refused
 
     def _new_request(self) -> _Request | None:
         """The next request of up to 50, its people read afresh, its intents written."""
@@ -289,9 +286,7 @@ class Sender:
             intents.append((one, json.dumps(resource, ensure_ascii=False), plan.manager_known(one, before)))
             before.add(plan.same_key(one.user.external_id))
         if not self._ledger.write_intents(intents, self._lease):
-            raise LeaseLost(
-                "another sender has taken over; what this run had in flight is sent afresh by the next one."
-            )
+            raise LeaseLost()
         return _Request(due, scim.bulk_request(resources), _Origin())
 
     # --- one attempt ----------------------------------------------------------------------------------------------
@@ -303,15 +298,16 @@ class Sender:
         self._pace.take()
         self.tally.counts["calls"] += 1
         request.attempts += 1
+        if request.origin.refused:
+            request.origin.extra_calls += 1
+            self._extra_calls += 1
         self._in_flight[self._pool.submit(self._graph.upload, request.body)] = request
         return True
 
     def _not_counted(self, request: _Request) -> None:
         state = self._ledger.call_state(self._lease)
         if not state.lease_held:
-            raise LeaseLost(
-                "another sender has taken over; what this run had in flight is sent afresh by the next one."
-            )
+            raise LeaseLost()
         if state.used_today >= self._daily_limit:
             self.tally.budget_free_in = state.free_in
             self._stop(f"the {self._daily_limit} calls of 24 h are used up (GRAPH_DAILY_CALL_LIMIT)")
@@ -381,6 +377,7 @@ class Sender:
             self._ledger.drop_intents(request.ids)
             words = _without_values(f"Graph answered {answer.status}, {answer.words}", request.people[0])
             origin.refusals.append((request.people[0], words))
+            self.tally.refused_ids.update(map(plan.same_key, request.ids))
             self._park([Parked(request.ids[0], (words,))])
             self._part_done(request)
             return
