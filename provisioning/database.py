@@ -31,6 +31,17 @@ TRANSIENT_NUMBERS = frozenset(
 TRANSIENT_STATES = frozenset(("08S01", "08001", "HYT00"))
 """https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-connectivity-issues"""
 
+HINTS = {
+    208: "a table or view is missing; run: python -m provisioning migrate",
+    229: "a right is missing; the app's user must be a member of the role provisioning_app",
+    2627: "a key would be there twice",
+    2628: "a value is longer than its column",
+    4060: "the database cannot be opened; check its name and the user's rights",
+    8152: "a value is longer than its column",
+    18456: "the login failed; check SQL_CONNECTION_STRING and the identity",
+    40615: "the server's firewall does not let this machine in",
+}
+
 LOGIN_SECONDS, STATEMENT_SECONDS = 30, 120
 SQLITE_BUSY_SECONDS = 30.0
 
@@ -390,7 +401,9 @@ def _odbc_error(name: str, exc: BaseException) -> DatabaseError:
     state, numbers = _odbc_codes(exc)
     transient = state in TRANSIENT_STATES or any(n in TRANSIENT_NUMBERS for n in numbers)
     number = f"error {numbers[0]}, " if numbers else ""
-    return DatabaseError(f"{name}: SQL Server answered {number}state {state or 'unknown'}.", transient=transient)
+    hint = next((f": {HINTS[n]}" for n in numbers if n in HINTS), "")
+    told = f"{name}: SQL Server answered {number}state {state or 'unknown'}{hint}."
+    return DatabaseError(told, transient=transient)
 
 
 def _odbc_codes(exc: BaseException) -> tuple[str, list[int]]:

@@ -8,6 +8,7 @@ GRANT SELECT, INSERT, UPDATE ON dbo.Organizations TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE ON dbo.Locations TO provisioning_app;
 GRANT SELECT, INSERT, DELETE ON dbo.AbsentRecords TO provisioning_app;
 GRANT SELECT ON dbo.ScimUsers TO provisioning_app;
+GRANT SELECT ON provisioning.migrations TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE ON provisioning.ledger TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.intents TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.forced TO provisioning_app;
