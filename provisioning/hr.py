@@ -85,30 +85,33 @@ class HrApi:
         yield self._page(resource, {})[0]
 
     def _by_offset(self, resource: Resource) -> Iterator[list[Any]]:
-        options = resource.paginator.options
-        offset, limit, most = options["offset"] or 0, options["limit"], options["maximum_offset"]
-        while most is None or offset < most:
-            page, body = self._page(resource, {options["offset_param"]: offset, options["limit_param"]: limit})
+        options, records = resource.paginator.options, 0
+        while True:
+            query = {
+                options["offset_param"]: (options["offset"] or 0) + records,
+                options["limit_param"]: options["limit"],
+            }
+            page, body = self._page(resource, query)
             total = self._total(resource, body)
             yield page
-            offset += len(page)
-            if not page and total is not None and offset < total:
-                raise UpstreamError(f"{resource.table}: HR stopped at {offset} of {total} records.")
-            if not page or (total is not None and offset >= total):
+            records += len(page)
+            if not page and total is not None and records < total:
+                raise UpstreamError(f"{resource.table}: HR stopped at {records} of {total} records.")
+            if not page or (total is not None and records >= total):
                 return
 
     def _by_number(self, resource: Resource) -> Iterator[list[Any]]:
         options = resource.paginator.options
-        base, most = options["base_page"] or 0, options["maximum_page"]
-        number, records = base if options["page"] is None else options["page"], 0
-        while most is None or number < most:
-            page, body = self._page(resource, {options["page_param"]: number})
+        first = options["base_page"] or 0 if options["page"] is None else options["page"]
+        pages = records = 0
+        while True:
+            page, body = self._page(resource, {options["page_param"]: first + pages})
             total = self._total(resource, body)
             yield page
-            number, records = number + 1, records + len(page)
-            if not page and total is not None and number - 1 - base < total and records != total:
-                raise UpstreamError(f"{resource.table}: HR's page {number - 1} was empty, of {total} pages.")
-            if not page or (total is not None and number - base >= total):
+            if not page and total is not None and pages < total and records != total:
+                raise UpstreamError(f"{resource.table}: HR's page {first + pages} was empty, of {total} pages.")
+            pages, records = pages + 1, records + len(page)
+            if not page or (total is not None and pages >= total):
                 return
 
     def _total(self, resource: Resource, body: Any) -> int | None:

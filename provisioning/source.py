@@ -31,7 +31,6 @@ _PAGINATORS: dict[str, dict[str, Any]] = {
         "offset_param": "offset",
         "limit_param": "limit",
         "total_path": "total",
-        "maximum_offset": None,
         "stop_after_empty_page": True,
     },
     "page_number": {
@@ -39,11 +38,10 @@ _PAGINATORS: dict[str, dict[str, Any]] = {
         "page": None,
         "page_param": "page",
         "total_path": "total",
-        "maximum_page": None,
         "stop_after_empty_page": True,
     },
 }
-_NUMBERS = {"limit", "offset", "maximum_offset", "base_page", "page", "maximum_page"}
+_NUMBERS = {"limit", "offset", "base_page", "page"}
 
 
 @dataclass(frozen=True)
