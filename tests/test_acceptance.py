@@ -1,0 +1,185 @@
+"""The promises of the first working whole, each shown through the command line or the jobs, over the emulators."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioning import database, jobs
+from provisioning.settings import Settings
+from tests.clock import MovedClock
+from tests.conftest import environment
+from tests.emulators import people
+from tests.emulators.graph import GraphEmulator
+from tests.emulators.hr import HrEmulator
+
+ROOT = Path(__file__).parent.parent
+
+
+def command(*verb: str) -> list[str]:
+    return [sys.executable, "-m", "provisioning", *verb]
+
+
+def run(environ: dict[str, str], *verb: str) -> tuple[int, dict[str, Any], str]:
+    """Run a verb as a process: exit code, its JSON line, what it told on stderr."""
+    env = {"PATH": os.environ["PATH"], **environ}
+    done = subprocess.run(command(*verb), env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    (line,) = done.stdout.splitlines()
+    assert "Traceback" not in done.stderr
+    return done.returncode, json.loads(line), done.stderr
+
+
+def test_1000_people_take_20_calls_then_none_then_one_for_25_edits(
+    sqlite_string: str, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    invented = people.invent(1000, today=clock.utc_now().date())
+    with HrEmulator(invented, {"basic": ("svc", "emulated-password")}) as hr:
+        settings = Settings.from_environ(environment(sqlite_string, hr.url, graph.upload_url))
+        jobs.ingest(settings, clock=clock)
+        assert jobs.create(settings, clock=clock).counts["calls"] == 20
+        assert jobs.ingest(settings, clock=clock).counts["unchanged"] == 1000
+        for job in (jobs.create, jobs.update):
+            assert job(settings, clock=clock).counts["calls"] == 0
+        for n in range(1, 26):
+            hr.patch(f"E{n:05d}", {"Title": f"Edited {n}"})
+        jobs.ingest(settings, clock=clock)
+        counts = jobs.update(settings, clock=clock).counts
+        assert (counts["sent"], counts["calls"]) == (25, 1)
+    assert len(graph.calls) == 21
+    assert graph.max_calls_in(5) <= 40
+    assert not [c for c in graph.calls if c.status == 429]
+
+
+def test_bad_records_are_rejected_with_reasons_and_an_injection_is_text(
+    settings: Settings, hr: HrEmulator, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    bobby = "Robert'); DROP TABLE Employees;--"
+    keyless = {**hr.people[0], "EmployeeId": None}
+    hr.patch("E00002", {"Name.FirstName": "x" * 400})
+    hr.patch("E00003", {"BirthDate": "2026-02-30"})
+    hr.patch("E00004", {"Name.FirstName": bobby})
+    hr.fail_next(
+        200, {"Content-Type": "application/json"}, page_with(hr, keyless), when=lambda path: "offset=80" in path
+    )
+    report = jobs.ingest(settings, clock=clock)
+    counts = jobs.create(settings, clock=clock).counts
+    assert (report.counts["fetched"], report.counts["inserted"], report.counts["rejected"]) == (101, 98, 3)
+    assert sorted(report.notes) == [
+        "rejected Employees (no key): EmployeeId is missing",
+        "rejected Employees E00002: Name_FirstName: 400 characters, the column holds 100",
+        "rejected Employees E00003: BirthDate: is a date that does not exist",
+    ]
+    assert counts["sent"] == 98
+    assert graph.directory().users["E00004"]["name.givenName"] == bobby
+
+
+def page_with(hr: HrEmulator, extra: dict[str, Any]) -> bytes:
+    return json.dumps({"data": [*hr.people[80:], extra], "total": 101}).encode()
+
+
+def test_with_the_clock_moved_on_a_last_day_and_a_start_pass_without_any_edit(
+    settings: Settings, hr: HrEmulator, graph: GraphEmulator, clock: MovedClock, db: database.Database
+) -> None:
+    if db.engine == "sqlserver":
+        pytest.skip("the server's own clock cannot be moved")
+    hr.patch("E00010", {"ValidTo": "2026-11-25"})
+    hr.patch("E00011", {"ValidFrom": "2026-12-10"})
+    jobs.ingest(settings, clock=clock)
+    assert jobs.create(settings, clock=clock).counts["sent"] == 99
+    clock.move(days=3)  # the 25th, her last day
+    assert jobs.update(settings, clock=clock).counts["sent"] == 0
+    clock.move(days=1)
+    assert jobs.update(settings, clock=clock).counts["sent"] == 1
+    assert graph.directory().users["E00010"]["accountEnabled"] is False
+    assert jobs.create(settings, clock=clock).counts["sent"] == 0  # the 26th: two weeks ahead
+    clock.move(days=7)
+    assert jobs.create(settings, clock=clock).counts["sent"] == 1  # the 3rd: a week ahead
+    assert graph.directory().users["E00011"]["accountEnabled"] is True
+
+
+def test_another_job_in_the_url_gets_everybody_and_the_old_ledger_stays(
+    change: Callable[..., Settings], graph: GraphEmulator, clock: MovedClock, db: database.Database
+) -> None:
+    test_app, production = change(), change(GRAPH_BULK_UPLOAD_URL=graph.add_job())
+    jobs.ingest(test_app, clock=clock)
+    assert jobs.create(test_app, clock=clock).counts["sent"] == 100
+    assert jobs.create(production, clock=clock).counts["sent"] == 100
+    rows = list(db.select("SELECT target, COUNT(*) FROM provisioning.ledger GROUP BY target", (), "count"))
+    assert sorted(count for _, count in rows) == [100, 100]
+    assert jobs.create(test_app, clock=clock).counts["candidates"] == 0
+
+
+def test_killed_in_the_middle_of_create_nobody_is_left_out(
+    sqlite_string: str, hr: HrEmulator, graph: GraphEmulator
+) -> None:
+    environ = environment(sqlite_string, hr.url, graph.upload_url)
+    with HrEmulator(
+        people.invent(400, today=MovedClock().utc_now().date()), {"basic": ("svc", "emulated-password")}
+    ) as hr:
+        environ = environment(sqlite_string, hr.url, graph.upload_url)
+        run(environ, "ingest")
+        graph.latency = 0.4
+        env = {"PATH": os.environ["PATH"], **environ}
+        create = subprocess.Popen(
+            command("create"), env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while len(graph.accepted) < 100:
+            time.sleep(0.02)
+        create.send_signal(signal.SIGKILL)
+        create.wait()
+        with database.connect(sqlite_string) as db:
+            ((in_flight,),) = db.select("SELECT COUNT(*) FROM provisioning.intents", (), "count")
+            assert run(environ, "create")[0] == 4  # the dead sender's lease
+            db.execute("UPDATE provisioning.leases SET expires_at = '2000-01-01 00:00:00.0000000'")
+        graph.latency = 0.0
+        code, counts, _ = run(environ, "create")
+    assert code == 0
+    assert in_flight > 0
+    assert len(graph.directory().users) == 400
+    assert counts["deferred"] == counts["parked"] == 0
+    assert len(graph.accepted) - 400 <= in_flight
+    assert not graph.violations
+
+
+def test_wrong_settings_are_all_named_in_one_error() -> None:
+    environ = {
+        "SQL_CONNECTION_STRING": "sqlite:///nowhere.db",
+        "GRAPH_BULK_UPLOAD_URL": "http://evil.example/v1.0/servicePrincipals/a/synchronization/jobs/b/bulkUpload",
+        "HR_SOURCE": '{"client": ',
+        "TIME_ZONE": "Mars/Olympus",
+    }
+    code, line, told = run(environ, "create")
+    assert code == 2
+    assert line["candidates"] == 0
+    assert all(name in told for name in ("GRAPH_BULK_UPLOAD_URL", "HR_SOURCE", "TIME_ZONE"))
+    code, _, told = run({}, "create")
+    assert code == 2
+    assert all(f"{name}: is missing" in told for name in ("SQL_CONNECTION_STRING", "GRAPH_BULK_UPLOAD_URL"))
+
+
+def test_a_wrong_view_stops_sending_with_everything_named_and_not_the_ingest(
+    sqlite_string: str, hr: HrEmulator, graph: GraphEmulator
+) -> None:
+    environ = environment(sqlite_string, hr.url, graph.upload_url)
+    with database.connect(sqlite_string) as db:
+        db.execute("DROP VIEW dbo.ScimUsers")
+        db.execute(
+            "CREATE VIEW dbo.ScimUsers AS SELECT e.EmployeeId AS 'externalId', e.EmployeeId AS 'username', "
+            "e.Active AS 'active', e.Title AS 'title', e.OrganizationName AS 'enterprise:department', e.Office AS "
+            "'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department' FROM Employees AS e"
+        )
+    assert run(environ, "ingest")[0] == 0
+    for verb in ("create", "update", "reconcile", "resync E00001"):
+        code, _, told = run(environ, *verb.split())
+        assert code == 2
+        assert "dbo.ScimUsers username: is spelled userName" in told
+        assert "User:department: goes to the same place as enterprise:department" in told
+        assert "dbo.ScimUsers EmployeeId: the view has no column of this name" in told
+    assert not graph.calls
