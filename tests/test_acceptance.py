@@ -71,10 +71,10 @@ def test_bad_records_are_rejected_with_reasons_and_an_injection_is_text(
     report = jobs.ingest(settings, clock=clock)
     counts = jobs.create(settings, clock=clock).counts
     assert (report.counts["fetched"], report.counts["inserted"], report.counts["rejected"]) == (101, 98, 3)
-    assert sorted(report.notes) == [
-        "rejected Employees (no key): EmployeeId is missing",
-        "rejected Employees E00002: Name_FirstName: 400 characters, the column holds 100",
-        "rejected Employees E00003: BirthDate: is a date that does not exist",
+    assert [note.casefold() for note in sorted(report.notes)] == [  # a compatible server may give columns in lower case
+        "rejected employees (no key): employeeid is missing",
+        "rejected employees e00002: name_firstname: 400 characters, the column holds 100",
+        "rejected employees e00003: birthdate: is a date that does not exist",
     ]
     assert counts["sent"] == 98
     assert graph.directory().users["E00004"]["name.givenName"] == bobby
