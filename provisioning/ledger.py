@@ -92,12 +92,11 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class CallState:
-    """Why a call was not counted: whose lease it is, and what is used of the limits."""
+class CallsUsed:
+    """What is used of the limits; `free_in`: seconds until a call of the day is free again."""
 
-    lease_held: bool
     used_today: int
-    used_in_window: int
+    window_full: bool
     free_in: float
 
 
@@ -145,15 +144,13 @@ class Ledger:
         key = (lease.name, lease.owner, lease.epoch)
         return self.db.run("count_call", self.target, self.run_id, *key, int(seconds), daily_limit, WINDOW_LIMIT) == 1
 
-    def call_state(self, lease: Lease) -> CallState:
-        """Why `count_call` said no."""
-        owner = self.db.one("lease_state", lease.name)
-        held = owner is not None and (owner[0], owner[2]) == (lease.owner, lease.epoch)
+    def calls_used(self) -> CallsUsed:
+        """Why `count_call` may have said no."""
         used = self.db.one("calls_used") or (0, 0, None)
         oldest, free_in = database.as_utc(used[2]), 0.0
         if oldest is not None:
             free_in = (oldest + timedelta(days=1) - self.db.utc_now()).total_seconds()
-        return CallState(held, int(used[0]), int(used[1]), max(1.0, free_in))
+        return CallsUsed(int(used[0]), int(used[1]) >= WINDOW_LIMIT, max(1.0, free_in))
 
     def record_accepted(self, employee_ids: Sequence[str]) -> None:
         """A 202 came for these people: one transaction, one round trip."""

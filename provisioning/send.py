@@ -286,7 +286,9 @@ class Sender:
             intents.append((one, json.dumps(resource, ensure_ascii=False), plan.manager_known(one, before)))
             before.add(plan.same_key(one.user.external_id))
         if not self._ledger.write_intents(intents, self._lease):
-            raise LeaseLost()
+            self._hold_on()
+            if not self._ledger.write_intents(intents, self._lease):
+                raise LeaseLost()
         return _Request(due, scim.bulk_request(resources), _Origin())
 
     # --- one attempt ----------------------------------------------------------------------------------------------
@@ -305,16 +307,20 @@ class Sender:
         return True
 
     def _not_counted(self, request: _Request) -> None:
-        state = self._ledger.call_state(self._lease)
-        if not state.lease_held:
-            raise LeaseLost()
+        self._hold_on()
+        state = self._ledger.calls_used()
         if state.used_today >= self._daily_limit:
             self.tally.budget_free_in = state.free_in
             self._stop(f"the {self._daily_limit} calls of 24 h are used up (GRAPH_DAILY_CALL_LIMIT)")
             self._defer(request)
             return
-        self._pace.pause(0.5)
+        self._pace.pause(0.5 if state.window_full else 0.0)
         self._retries.insert(0, request)
+
+    def _hold_on(self) -> None:
+        """Renew the lease here and now: its keeper may be late, the machine may have slept."""
+        if not self._lease.renew(self._ledger.db):
+            raise LeaseLost()
 
     # --- what came back -------------------------------------------------------------------------------------------
 
