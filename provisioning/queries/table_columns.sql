@@ -3,8 +3,11 @@
 SELECT
     c.name,
     t.name AS type_name,
-    CASE WHEN t.name IN ('nvarchar', 'nchar') AND c.max_length > 0 THEN c.max_length / 2 ELSE c.max_length END AS length,
-    c.precision,
+    CASE
+        WHEN t.name IN ('nvarchar', 'nchar') AND c.max_length > 0 THEN c.max_length / 2
+        ELSE c.max_length
+    END AS length,
+    c.[precision],
     c.scale,
     c.is_nullable,
     CASE WHEN c.is_computed = 1 OR c.is_identity = 1 THEN 0 ELSE 1 END AS is_writable,

@@ -1,0 +1,163 @@
+"""The statements: each has its sentence, runs on both engines, agrees with its override, and lints clean."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlfluff
+
+from provisioning import database, tables
+from provisioning.database import Database
+from provisioning.source import Resource
+
+ROOT = Path(__file__).parent.parent
+QUERIES = sorted(database.QUERIES.glob("*.sql"))
+OVERRIDES = sorted((database.QUERIES / "sqlite").glob("*.sql"))
+CONDITIONS = ("where_ids", "where_modified", "where_user_names")
+TEXTS = {
+    "columns": 'v."EmployeeId", v."ModifiedDateTime", v."ValidFrom", v."ValidTo", v."userName"',
+    "modified": 'v."ModifiedDateTime"',
+    "valid_to": 'v."ValidTo"',
+    "valid_from": 'v."ValidFrom"',
+    "manager": 'v."enterprise:manager.value"',
+    "user_name": '"userName"',
+    "id_type": "varchar(10)",
+    "condition": "",
+}
+FORBIDDEN = re.compile(r"\b(MERGE|CREATE OR ALTER|IS (NOT )?DISTINCT FROM|GETDATE|NOLOCK|SELECT \*)\b", re.IGNORECASE)
+
+
+def header(path: Path) -> list[str]:
+    """The names of a file's parameters, as its second line has them."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    text = " ".join(line.removeprefix("--").strip() for line in lines[1:4] if line.startswith("--"))
+    names = re.sub(r"\([^)]*\)", "", text.removeprefix("Parameters: ")).split(";")[0]
+    return [] if names.strip() == "none" else [n.strip() for n in names.split(",") if n.strip()]
+
+
+@pytest.mark.parametrize("path", [*QUERIES, *OVERRIDES], ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_a_file_says_what_it_is_for_and_what_it_takes(path: Path) -> None:
+    first, second = path.read_text(encoding="utf-8").split("\n")[:2]
+    assert re.fullmatch(r"-- [A-Z'].*[.,:]", first)
+    assert second.startswith("-- Parameters: ")
+    assert len(header(path)) == database.parameter_count(path.read_text(encoding="utf-8"))
+    assert not FORBIDDEN.search(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", OVERRIDES, ids=lambda p: p.stem)
+def test_an_override_takes_the_same_parameters(path: Path) -> None:
+    assert header(path) == header(database.QUERIES / path.name)
+    assert path.read_text().split("\n")[0] == (database.QUERIES / path.name).read_text().split("\n")[0]
+
+
+def test_every_statement_is_used_and_every_one_used_exists() -> None:
+    used: set[str] = set()
+    for module in (ROOT / "provisioning").glob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                used.add(node.value)
+    assert {p.stem for p in QUERIES} <= used
+
+
+def filled(db: Database, name: str) -> dict[str, str]:
+    """Identifiers for a statement, of dbo.Locations where it wants a table."""
+    table = tables.describe(db, Resource("Locations", "LocationId", "x"))
+    quoted = [db.quoted(c.name) for c in table.columns]
+    fields = ", ".join(db.json_field(c.name, c.declaration) for c in table.columns)
+    if name == "mapping_rows":
+        return {"columns": 'v."EmployeeId"'}
+    if name.startswith("mirror_"):
+        return {
+            "table": db.quoted("Locations"),
+            "key": quoted[0],
+            "key_type": table.key.declaration,
+            "columns": ", ".join(quoted),
+            "fields": fields,
+            "expressions": ", ".join(f"t.{q}" for q in quoted),
+            "assignments": ", ".join(f"{q} = j.{q}" for q in quoted[1:]),
+        }
+    return TEXTS
+
+
+def parameters(name: str) -> list[Any]:
+    """Values that fit a statement's parameters by name."""
+    fitting = {
+        "seconds": 5,
+        "epoch": 1,
+        "fetched": 3,
+        "exit_code": 0,
+        "daily_limit": 9,
+        "window_limit": 9,
+        "view": "ScimUsers",
+        "table": "Locations",
+        "since": "2026-01-01 00:00:00.0000000",
+        "people": "[]",
+    }
+    json_names = ("keys", "rows", "employee_ids", "tokens", "user_names")
+    names = header(database.QUERIES / f"{name}.sql")
+    return [fitting.get(n, "[]" if n in json_names else "x") for n in names]
+
+
+RUN = [p.stem for p in QUERIES if p.stem not in CONDITIONS]
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_every_statement_runs_on_both_engines(db: Database, name: str) -> None:
+    text = database.query(name, db.engine)
+    if "SELECT" in text and not re.search(r"(?m)^(INSERT|UPDATE|DELETE)", text):
+        assert isinstance(list(db.rows(name, *parameters(name), **filled(db, name))), list)
+    else:
+        assert db.run(name, *parameters(name), **filled(db, name)) >= 0
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_every_condition_runs_on_both_engines(db: Database, condition: str) -> None:
+    values = ["2026-11-23", "2026-11-23"] if condition == "where_modified" else ["[]"]
+    text = database.query(condition, db.engine)
+    for name, identifier in TEXTS.items():
+        text = text.replace("{" + name + "}", identifier)
+    assert list(db.rows("people", *["t"] * 5, *values, **{**TEXTS, "condition": text})) == []
+
+
+READING = [p.stem for p in OVERRIDES if not p.stem.startswith(("write_", "mirror_insert", "mirror_update", "where_"))]
+
+
+def columns(text: str) -> list[str]:
+    """The names of the columns that a SELECT gives: an item's alias, or the last word of it."""
+    text = re.sub(r"--[^\n]*|'[^']*'", "", text)
+    items, depth, item = [], 0, ""
+    for token in re.findall(r"\(|\)|,|\w+|[^\w\s]|\s+", text.split("SELECT", 1)[1]):
+        depth += {"(": 1, ")": -1}.get(token, 0)
+        if depth == 0 and token in (",", "FROM"):
+            items.append(re.findall(r"\w+", item)[-1])
+            item = ""
+            if token == "FROM":
+                break
+        else:
+            item += token
+    return items
+
+
+@pytest.mark.parametrize("name", READING)
+def test_an_override_returns_the_same_columns(name: str) -> None:
+    ours, theirs = (database.QUERIES / f"{name}.sql", database.QUERIES / "sqlite" / f"{name}.sql")
+    assert columns(ours.read_text(encoding="utf-8")) == columns(theirs.read_text(encoding="utf-8"))
+
+
+STAND_INS = {"fields": "a int '$.a'", "assignments": "a = j.a", "id_type": "int", "key_type": "int", "condition": ""}
+
+
+def in_full(path: Path) -> str:
+    """A T-SQL file as the server gets it: `?` and {names} filled, a condition completed to a query."""
+    text = path.read_text(encoding="utf-8")
+    head = "SELECT v.a FROM dbo.ScimUsers AS v LEFT JOIN provisioning.ledger AS l ON l.employee_id = v.EmployeeId"
+    text = f"{head}\n{text}" if path.stem in CONDITIONS else text
+    return re.sub(r"\{(\w+)\}", lambda found: STAND_INS.get(found[1], "a"), text).replace("?", "@p")
+
+
+@pytest.mark.parametrize("path", [*QUERIES, *sorted((ROOT / "sql").glob("*.sql"))], ids=lambda p: p.stem)
+def test_the_t_sql_lints_clean(path: Path) -> None:
+    found = sqlfluff.lint(in_full(path), dialect="tsql", config_path=str(ROOT / "pyproject.toml"))
+    assert [f"{v['start_line_no']}: {v['code']} {v['description']}" for v in found] == []
