@@ -371,11 +371,12 @@ def _refresh(work: _Work, employee_id: str) -> None:
     if source is None or resource is None or resource.item_path is None:
         return
     table = tables.describe(db, resource)
+    mirrored = tables.key(db, table, employee_id)
     with HrApi(source, work.clock) as api:
-        record = api.record(resource, employee_id)
+        record = api.record(resource, str(next(iter(mirrored.values()), employee_id)))
     if record is None:
         return
-    fetch = Fetch(table, tables.key(db, table, employee_id))
+    fetch = Fetch(table, mirrored)
     rows = fetch.take([record])
     if fetch.rejected:
         raise NotSendable(employee_id, tuple(f"HR's record: {r}" for r in fetch.rejected[0].reasons))
