@@ -1,0 +1,152 @@
+"""What Graph's answers ask for, and what goes to it."""
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from provisioning import graph, retry, transport
+from provisioning.graph import Graph, Reaction
+from provisioning.pacing import Pace
+from provisioning.settings import BulkUpload, Settings
+from tests.clock import MovedClock
+from tests.emulators.graph import GraphEmulator
+
+FULL = b'{"error": {"code": "InternalServerError", "message": "The bucket is full."}}'
+
+
+def answer(status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> graph.Answer:
+    return graph.classify(transport.Reply(status, headers or {}, body))
+
+
+def endpoint(emulator: GraphEmulator) -> BulkUpload:
+    found = Settings.from_environ({"GRAPH_BULK_UPLOAD_URL": emulator.upload_url}).bulk_upload
+    assert found
+    return found
+
+
+@pytest.mark.parametrize(
+    ("status", "reaction", "ambiguous"),
+    [
+        (202, Reaction.ACCEPTED, False),
+        (200, Reaction.STOP, True),  # not what the contract says: nobody knows what it did
+        (302, Reaction.STOP, False),
+        (400, Reaction.REFUSED, False),
+        (401, Reaction.RENEW_TOKEN, False),
+        (403, Reaction.STOP, False),
+        (404, Reaction.STOP, False),
+        (408, Reaction.AGAIN, True),
+        (413, Reaction.REFUSED, False),
+        (429, Reaction.AGAIN, False),
+        (500, Reaction.AGAIN, True),
+        (503, Reaction.AGAIN, True),
+    ],
+)
+def test_each_status_has_its_reaction(status: int, reaction: Reaction, ambiguous: bool) -> None:
+    found = answer(status)
+    assert (found.reaction, found.ambiguous) == (reaction, ambiguous)
+
+
+def test_a_full_bucket_pauses_everybody_for_5_to_10_minutes() -> None:
+    found = answer(500, body=FULL)
+    assert found.wait
+    assert 300 <= found.wait <= 600
+    assert found.everybody
+    assert answer(500, {"Retry-After": "9"}, FULL).wait == 9
+
+
+def test_retry_after_is_honoured_in_both_its_forms() -> None:
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    assert retry.retry_after("17") == 17
+    assert retry.retry_after(format_datetime(now + timedelta(seconds=40), usegmt=True), now) == 40
+    assert retry.retry_after(format_datetime(now - timedelta(seconds=40), usegmt=True), now) == 0
+    assert [retry.retry_after(x) for x in (None, "", "soon")] == [None, None, None]
+
+
+def test_waits_double_up_to_a_minute() -> None:
+    assert [max(retry.backoff(n) for _ in range(200)) <= 2 ** (n - 1) for n in range(1, 7)] == [True] * 6
+    assert 30 <= retry.backoff(50) <= 60
+
+
+def test_graphs_words_are_one_short_line() -> None:
+    body = b'{"error": {"code": "C", "message": "two\\n lines ' + b"x" * 500 + b'"}}'
+    assert answer(403, body=body).words.startswith("C: two lines xxx")
+    assert len(answer(403, body=body).words) == 300
+    assert answer(502, body=b"<html>").words == "HTTP 502"
+
+
+def test_a_token_for_graph_goes_along_and_is_renewed_and_never_told(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    made: list[int] = []
+
+    def tokens() -> graph.TokenSource:
+        made.append(1)
+        return lambda: f"t0ken-{len(made)}"
+
+    with GraphEmulator(token="t0ken-2") as emulator:
+        real = replace(endpoint(emulator), host="graph.microsoft.com")
+        with Graph(real, tokens) as opened:
+            first = opened.upload(b"{}")
+            assert first.reaction is Reaction.RENEW_TOKEN
+            opened.renew_token()
+            assert opened.upload(b"{}").reaction is Reaction.REFUSED  # past the door: the body is no bulk request
+    assert len(made) == 2
+    assert "t0ken" not in caplog.text + repr(first)
+
+
+def test_without_a_token_nothing_is_sent_and_the_run_stops() -> None:
+    def tokens() -> graph.TokenSource:
+        raise RuntimeError("secret details")
+
+    with GraphEmulator() as emulator, Graph(replace(endpoint(emulator), host="graph.microsoft.com"), tokens) as opened:
+        found = opened.upload(b"{}")
+    assert (found.reaction, found.ambiguous) == (Reaction.STOP, False)
+    assert "secret" not in found.words
+    assert not emulator.calls
+
+
+def test_an_emulator_gets_no_token(graph: GraphEmulator) -> None:
+    def tokens() -> None:
+        raise AssertionError("asked for a token")
+
+    with Graph(endpoint(graph), tokens) as opened:  # type: ignore[arg-type]
+        assert opened.upload(b"{}").reaction is Reaction.REFUSED
+
+
+@pytest.mark.parametrize("apply", [True, False])
+def test_a_connection_that_breaks_leaves_doubt(graph: GraphEmulator, apply: bool) -> None:
+    from provisioning import scim  # noqa: PLC0415
+    from tests.test_scim import resource  # noqa: PLC0415
+
+    graph.drop_next(apply=apply)
+    with Graph(endpoint(graph)) as opened:
+        found = opened.upload(scim.bulk_request([("7", resource(["title"], ["x"]))]))
+    assert (found.reaction, found.ambiguous) == (Reaction.AGAIN, True)
+
+
+def test_nobody_listening_leaves_none(graph: GraphEmulator) -> None:
+    gone = replace(endpoint(graph), url="http://127.0.0.1:9/")
+    with Graph(gone) as opened:
+        found = opened.upload(b"{}")
+    assert (found.reaction, found.ambiguous) == (Reaction.AGAIN, False)
+
+
+def test_calls_are_spaced_evenly_and_idle_slots_not_saved_up(clock: MovedClock) -> None:
+    pace = Pace(clock, calls_per_second=7)
+    at = []
+    for _ in range(80):
+        clock.sleep(pace.wait_left())
+        at.append(clock.monotonic())
+        pace.take()
+    assert max(sum(a <= b < a + 5 for b in at) for a in at) <= 36
+    clock.move(seconds=60)
+    pace.take()
+    assert pace.wait_left() > 0.1
+
+
+def test_a_pause_holds_everybody(clock: MovedClock) -> None:
+    pace = Pace(clock)
+    pace.pause(300)
+    assert 299 < pace.wait_left() <= 300
