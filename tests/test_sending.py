@@ -64,10 +64,7 @@ def test_a_report_whose_manager_came_later_is_sent_once_more_by_reconcile(
     before = len(graph.accepted)
     jobs.reconcile(sent, clock=clock)
     assert arrived(graph, before) == ["E00020"]
-    assert (
-        graph.directory().users["E00020"]["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value"]
-        == "LATE"
-    )
+    assert graph.directory().users["E00020"][MANAGER] == "LATE"
     assert jobs.reconcile(sent, clock=clock).counts["candidates"] == 0
 
 
