@@ -205,11 +205,15 @@ class Sqlite(Database):
             connection = sqlite3.connect(
                 path, timeout=SQLITE_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
             )
-            super().__init__(connection)
+        except sqlite3.Error as exc:
+            raise DatabaseError(f"SQL_CONNECTION_STRING: {path} cannot be opened ({_short(exc)}).") from exc
+        super().__init__(connection)
+        try:
             for schema in ("dbo", "provisioning"):
                 beside = path.with_name(f"{path.stem}-{schema}{path.suffix}")
                 connection.execute(f"ATTACH DATABASE ? AS {schema}", (str(beside),))
         except sqlite3.Error as exc:
+            self.close()
             raise DatabaseError(f"SQL_CONNECTION_STRING: {path} cannot be opened ({_short(exc)}).") from exc
         connection.create_function("SYSUTCDATETIME", 0, lambda: stamp(clock.utc_now()))
         connection.create_function("DATEADD", 3, _dateadd, deterministic=True)

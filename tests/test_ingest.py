@@ -216,4 +216,5 @@ def test_a_database_that_was_never_migrated_is_told(tmp_path: Any, hr: HrEmulato
     environ = {"SQL_CONNECTION_STRING": f"sqlite:///{tmp_path}/new.db", "HR_SOURCE": json.dumps(hr_source(hr.url))}
     with pytest.raises(SettingsError, match="python -m provisioning migrate"):
         jobs.ingest(Settings.from_environ({**environ, "HR_PASSWORD": "x"}), clock=clock)
-    assert database.connect(environ["SQL_CONNECTION_STRING"]).view_columns("ScimUsers") == []
+    with database.connect(environ["SQL_CONNECTION_STRING"]) as db:
+        assert db.view_columns("ScimUsers") == []
