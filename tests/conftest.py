@@ -19,6 +19,7 @@ import pytest
 
 from provisioning import database, migration
 from provisioning.database import Database
+from provisioning.errors import DatabaseError
 from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.emulators import people
@@ -57,8 +58,14 @@ def sqlserver(worker_id: str) -> Iterator[str]:
     assert name, "TEST_SQLSERVER needs a Database=…"
     scratch = f"{name[1]}_{worker_id}_{os.getpid()}"
     mine = text.replace(name[0], f"Database={scratch}")
-    with database.connect(text) as db:
-        db.execute(f"CREATE DATABASE {scratch}")
+    for tries_left in (2, 1, 0):  # two workers that make theirs at the same moment may get in each other's way
+        try:
+            with database.connect(text) as db:
+                db.execute(f"CREATE DATABASE {scratch}")
+            break
+        except DatabaseError:
+            if not tries_left:
+                raise
     try:
         with database.connect(mine) as db:
             migration.migrate(db)
