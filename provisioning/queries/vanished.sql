@@ -6,5 +6,5 @@ FROM (
     UNION
     SELECT i.employee_id FROM provisioning.intents AS i WHERE i.target = ? AND i.active = 1
 ) AS s
-WHERE NOT EXISTS (SELECT 1 FROM dbo.ScimUsers AS v WHERE v.EmployeeId = s.employee_id)
+WHERE NOT EXISTS (SELECT 1 FROM dbo.ScimUsers AS v WHERE s.employee_id = v.EmployeeId)
 ORDER BY s.employee_id
