@@ -73,8 +73,9 @@ def _run(name: str, timer: func.TimerRequest, job: Callable[..., Report], needs:
     if timer.past_due:
         logger.warning("%s runs late.", name)
     report = job(Settings.from_environ(os.environ, needs), patience=jobs.TIMER_PATIENCE)
+    level = logging.ERROR if report.exit_code else logging.WARNING
     for note in report.notes:
-        logger.warning("%s: %s", name, note)
+        logger.log(level, "%s: %s", name, note)
 
 
 def _error(exc: errors.ProvisioningError) -> func.HttpResponse:

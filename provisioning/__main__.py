@@ -36,9 +36,13 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         _print(report)
         print(f"{options.verb}: {exc}", file=sys.stderr)
         return exc.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as exc:
+        _print(getattr(exc, "report", None) or Report(options.verb, jobs.no_counts(options.verb)))
         print(f"{options.verb}: interrupted; what was in flight is sent again by the next run.", file=sys.stderr)
         return 1
+    except Exception as exc:  # a mistake of ours: told in full, after what was done
+        _print(getattr(exc, "report", None) or Report(options.verb, jobs.no_counts(options.verb)))
+        raise
     _print(report)
     return report.exit_code
 

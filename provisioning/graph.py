@@ -20,6 +20,9 @@ logging.getLogger("azure").setLevel(logging.WARNING)
 BUCKET_FULL_SECONDS = (300.0, 600.0)
 """How long Microsoft asks clients to wait when the staging bucket is full, which it says with a 500."""
 
+LONGEST_WORDS = 20_000
+"""Characters of an answer that are looked at."""
+
 TokenSource = Callable[[], str]
 
 
@@ -82,8 +85,9 @@ class Graph:
     def _authorization(self) -> dict[str, str]:
         if not self._endpoint.needs_token:
             return {}
-        self._source = self._source or self._new_source()
-        return {"Authorization": f"Bearer {self._source()}"}
+        source = self._source or self._new_source()  # another thread may renew it meanwhile
+        self._source = source
+        return {"Authorization": f"Bearer {source()}"}
 
 
 def classify(reply: transport.Reply) -> Answer:
@@ -107,13 +111,13 @@ def classify(reply: transport.Reply) -> Answer:
 
 
 def _words(reply: transport.Reply) -> str:
-    """Graph's own words: `code: message` of its error, one line, at most 300 characters."""
+    """Graph's own words: `code: message` of its error, on one line. They may quote what was sent."""
     try:
         error = json.loads(reply.body)["error"]
         told = f"{error.get('code', '')}: {error.get('message', '')}" if isinstance(error, dict) else str(error)
     except (ValueError, KeyError, TypeError, RecursionError):
         told = f"HTTP {reply.status}"
-    return " ".join(told.split())[:300]
+    return " ".join(told.split())[:LONGEST_WORDS]
 
 
 def _azure_tokens(host: str) -> TokenSource:

@@ -142,7 +142,7 @@ class HrApi:
             "GET", url, params={**dict(url.params), **query, **self._query}, headers=self._headers
         )
         try:
-            for attempt in retry.asking_hr(_may_ask_again, self._clock):
+            for attempt in retry.asking_hr(_may_ask_again, self._clock, self._ends):
                 with attempt:
                     reply = transport.exchange(self._http, request)
                     if missing and reply.status == 404:

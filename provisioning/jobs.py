@@ -5,7 +5,7 @@ import logging
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -47,6 +47,9 @@ TIMER_PATIENCE = 600.0
 
 RESYNC_SECONDS, RESYNC_DATABASE_PATIENCE = 120, 30.0
 """An HTTP answer must be there in 230 s."""
+
+REFRESH_SECONDS = 60
+"""So long a resync tries to get one record from HR."""
 
 INGEST_COUNTS = ("fetched", "inserted", "updated", "unchanged", "missing", "rejected")
 STALE_INGEST = timedelta(hours=26)
@@ -372,7 +375,7 @@ def _refresh(work: _Work, employee_id: str) -> None:
         return
     table = tables.describe(db, resource)
     mirrored = tables.key(db, table, employee_id)
-    with HrApi(source, work.clock) as api:
+    with HrApi(source, work.clock, work.began + REFRESH_SECONDS) as api:
         record = api.record(resource, str(next(iter(mirrored.values()), employee_id)))
     if record is None:
         return
@@ -407,7 +410,7 @@ def _force(work: _Work, employee_id: str) -> None:
                     sender.run(())
             except UnfinishedRun as exc:
                 unfinished = exc
-            _settle(sender.tally, report, found, unfinished)
+            _settle(sender.tally, report, found, unfinished, lambda: _sent_meanwhile(book, rules, found, token))
     except (Busy, LeaseLost):
         logger.info("Resync of %s is left to the sender at work.", found)
 
@@ -424,10 +427,22 @@ def _judged(book: Ledger, rules: Rules, employee_id: str, token: str) -> plan.Du
     raise UnknownEmployee(employee_id)
 
 
-def _settle(tally: send.Tally, report: Report, employee_id: str, unfinished: UnfinishedRun | None) -> None:
+def _sent_meanwhile(book: Ledger, rules: Rules, employee_id: str, token: str) -> bool:
+    """Whether the sender that held the lease has sent her before it gave the lease back."""
+    waiting = any(found == token for _, found in book.forced())
+    return not waiting and any(p.sent for p in book.people_of(rules.mapping, [employee_id]))
+
+
+def _settle(
+    tally: send.Tally,
+    report: Report,
+    employee_id: str,
+    unfinished: UnfinishedRun | None,
+    sent_meanwhile: Callable[[], bool],
+) -> None:
     """What became of the person; raises what kept her from going. What became of others who were forced is not hers."""
     key = plan.same_key(employee_id)
-    if key in tally.sent_ids:
+    if key in tally.sent_ids or (not unfinished and not tally.parked and sent_meanwhile()):
         report.answer["status"] = "accepted"
         return
     for one in tally.parked:
@@ -472,6 +487,10 @@ def _reporting(report: Report) -> Iterator[None]:
     except ProvisioningError as exc:
         report.exit_code = exc.exit_code
         exc.report = report
+        raise
+    except BaseException as exc:
+        report.exit_code = 1
+        exc.report = report  # type: ignore[attr-defined]
         raise
 
 

@@ -5,6 +5,7 @@ import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,10 +59,10 @@ class Lease:
         """Hold it for another minute; False when it is no longer one's own."""
         return db.run("lease_renew", LEASE_SECONDS, self.name, self.owner, self.epoch) == 1
 
-    def release(self, db: Database, target: str) -> bool:
-        """Give it back, unless forced people of the target are waiting for its holder."""
+    def release(self, db: Database, target: str, tried: Sequence[str] = ()) -> bool:
+        """Give it back, unless people of the target were forced whom its holder has not `tried` (tokens)."""
         key = (self.name, self.owner, self.epoch)
-        db.run("lease_release", *key, *key, target)
+        db.run("lease_release", *key, *key, target, json.dumps(list(tried)))
         state = db.one("lease_state", self.name)
         return state is None or state[0] != self.owner
 
@@ -133,11 +134,19 @@ class Ledger:
         row = self.db.one("find_employee", employee_id)
         return None if row is None else str(row[0])
 
-    def write_intents(self, due: Sequence[tuple[Due, str, bool]], lease: Lease) -> bool:
-        """Say what is about to be sent: (due, the SCIM user as JSON, manager known). False: the lease is lost."""
+    def write_intents(self, due: Sequence[tuple[Due, str, bool]], lease: Lease, instead_of: Sequence[str] = ()) -> bool:
+        """Say what is about to be sent: (due, the SCIM user as JSON, manager known). False: the lease is lost.
+
+        `instead_of`: people of whom this run has left an intent before, which the new one replaces.
+        """
         people = json.dumps([_intent(*one) for one in due], ensure_ascii=False)
         key = (lease.name, lease.owner, lease.epoch)
-        return self.db.run("write_intents", self.target, self.run_id, people, *key) == len(due)
+        with self.db.transaction() if instead_of else nullcontext():
+            if instead_of and not lease.renew(self.db):
+                return False
+            if instead_of:
+                self.drop_intents(instead_of)
+            return self.db.run("write_intents", self.target, self.run_id, people, *key) == len(due)
 
     def count_call(self, lease: Lease, seconds: float, daily_limit: int) -> bool:
         """Count one call, if the lease outlives `seconds` and the limits allow it."""

@@ -112,6 +112,7 @@ class Parked:
 
     employee_id: str
     reasons: tuple[str, ...]
+    forced: bool = field(default=False, compare=False)
 
 
 Verdict = Due | Parked | None
@@ -147,7 +148,7 @@ def make(people: Iterable[Person], rules: Rules) -> Plan:
         if name and names.setdefault(name, key) != key:
             clashing.setdefault(name, {names[name]}).add(key)
     for key in doubled & verdicts.keys():
-        verdicts[key] = Parked(_id_of(verdicts[key]), ("two rows of dbo.ScimUsers have this EmployeeId",))
+        verdicts[key] = _parked_instead(verdicts[key], "two rows of dbo.ScimUsers have this EmployeeId")
     _park_clashes(verdicts, clashing)
     due = [v for v in verdicts.values() if isinstance(v, Due)]
     return Plan(order(due), [v for v in verdicts.values() if isinstance(v, Parked)])
@@ -220,7 +221,8 @@ def _assess(person: Person, rules: Rules) -> tuple[Verdict, str | None]:
         name = rules.mapping.user_name(person.row) if state.active and state.in_scope else None
         return _verdict(person, state, rules) if looked_at else None, name.casefold() if name else None
     except Unsendable as exc:
-        return Parked(person.employee_id, exc.reasons) if looked_at else None, None
+        forced = person.forced_token is not None
+        return Parked(person.employee_id, exc.reasons, forced) if looked_at else None, None
 
 
 def _nothing_to_send(person: Person, rules: Rules) -> str | None:
@@ -288,7 +290,7 @@ def _group(person: Person, user: User) -> Group:
 
 
 def _cannot(person: Person, reason: str) -> Verdict:
-    return Parked(person.employee_id, (reason,)) if person.forced_token is not None else None
+    return Parked(person.employee_id, (reason,), True) if person.forced_token is not None else None
 
 
 def _zone(person: Person, rules: Rules) -> ZoneInfo:
@@ -333,11 +335,13 @@ def _park_clashes(verdicts: dict[str, Due | Parked], clashing: Mapping[str, set[
             one = verdicts[key]
             if isinstance(one, Due) and one.user.active:
                 others = ", ".join(sorted(keys - {key}))
-                verdicts[key] = Parked(_id_of(one), (f"has the userName of {others.upper()}, and both are active",))
+                verdicts[key] = _parked_instead(one, f"has the userName of {others.upper()}, and both are active")
 
 
-def _id_of(verdict: Due | Parked) -> str:
-    return verdict.employee_id if isinstance(verdict, Parked) else verdict.user.employee_id
+def _parked_instead(verdict: Due | Parked, reason: str) -> Parked:
+    if isinstance(verdict, Parked):
+        return Parked(verdict.employee_id, (reason,), verdict.forced)
+    return Parked(verdict.user.employee_id, (reason,), verdict.person.forced_token is not None)
 
 
 def _managers_first(due: Sequence[Due]) -> Iterator[Due]:

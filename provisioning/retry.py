@@ -1,6 +1,7 @@
 """How long to wait before trying again, and when to stop trying."""
 
 import random
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,7 +23,7 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
     """Seconds that a `Retry-After` header asks for (a number of seconds or an HTTP date, RFC 9110 §10.2.3)."""
     if not header:
         return None
-    if header.strip().isdigit():
+    if re.fullmatch(r"[0-9]{1,9}", header.strip(), re.ASCII):
         return float(header)
     try:
         at = parsedate_to_datetime(header)
@@ -38,11 +39,14 @@ def backoff(attempt: int, cap: float = 60.0) -> float:
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not cryptography
 
 
-def asking_hr(again: Predicate, clock: Clock) -> tenacity.Retrying:
-    """Retry one request to the HR API; an error's `retry_after` (seconds) is honoured and does not count."""
+def asking_hr(again: Predicate, clock: Clock, ends: float | None = None) -> tenacity.Retrying:
+    """Retry one request to the HR API; an error's `retry_after` (seconds) is honoured and does not count.
+
+    Nothing is waited for that would end after `ends` (of the clock's monotonic time).
+    """
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(again),
-        stop=_StopAfterFirstFailure(HR_PATIENCE, clock),
+        stop=_StopAfterFirstFailure(HR_PATIENCE, clock, ends),
         wait=_wait_as_told,
         sleep=clock.sleep,
         reraise=True,
@@ -63,8 +67,8 @@ def connecting(again: Predicate, clock: Clock, patience: float) -> tenacity.Retr
 class _StopAfterFirstFailure(tenacity.stop.stop_base):
     """Stop that many seconds after the first failure, not counting the waits that were asked for."""
 
-    def __init__(self, seconds: float, clock: Clock) -> None:
-        self._seconds, self._clock = seconds, clock
+    def __init__(self, seconds: float, clock: Clock, ends: float | None = None) -> None:
+        self._seconds, self._clock, self._ends = seconds, clock, ends
         self._until: float | None = None
 
     def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
@@ -72,7 +76,8 @@ class _StopAfterFirstFailure(tenacity.stop.stop_base):
         if self._until is None:
             self._until = now + self._seconds
         self._until += min(_asked_for(retry_state) or 0.0, 600.0)
-        return now + float(retry_state.upcoming_sleep) > self._until or retry_state.attempt_number >= 20
+        until = self._until if self._ends is None else min(self._until, self._ends)
+        return now + float(retry_state.upcoming_sleep) > until or retry_state.attempt_number >= 20
 
 
 def _asked_for(state: tenacity.RetryCallState) -> float | None:

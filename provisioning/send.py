@@ -7,10 +7,11 @@ POST → on 202, in one transaction, record what was sent and delete the intents
 
 import json
 import logging
+import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from provisioning import plan, retry, scim, transport
 from provisioning.errors import LeaseLost
@@ -26,6 +27,7 @@ MOST_ATTEMPTS = 8
 EXTRA_CALLS_A_REQUEST, EXTRA_CALLS_A_RUN = 12, 100
 SYSTEMATIC_REFUSALS = 3
 MOST_GIVEN_UP = 3
+LONGEST_WORDS = 300
 COUNTS = ("candidates", "sent", "unchanged", "held", "parked", "deferred", "out_of_scope", "calls")
 
 
@@ -46,6 +48,7 @@ class _Origin:
     """A request as it was first sent; a 400 takes it apart."""
 
     extra_calls: int = 0
+    given_up: bool = False
     succeeded: bool = False
     refused: bool = False
     open_parts: int = 1
@@ -63,6 +66,7 @@ class _Request:
     ambiguous: bool = False
     token_renewed: bool = False
     not_before: float = 0.0
+    pair: object = None
 
     @property
     def ids(self) -> list[str]:
@@ -96,6 +100,7 @@ class Sender:
         self._in_flight: dict[Future[Answer], _Request] = {}
         self._seen_tokens: set[str] = set()
         self._tokens: dict[str, str] = {}
+        self._in_doubt: set[str] = set()
         self._blocked = False
         self._succeeded = False
         self._given_up = 0
@@ -111,7 +116,7 @@ class Sender:
         everybody was looked at before). Raises LeaseLost when another sender has taken over.
         """
         self._check_names = check_names
-        self._park(parked, counted=False)
+        self._park((p for p in parked if not p.forced), counted=False)  # the forced come by themselves
         for employee_id in due:
             self._enqueue(employee_id)
         try:
@@ -136,11 +141,9 @@ class Sender:
                 self._wait()
                 continue
             self._flush_refusals(final=True)
-            if self.tally.stopped or self._lease.release(self._ledger.db, self._ledger.target):
-                return
+            if self.tally.stopped or self._lease.release(self._ledger.db, self._ledger.target, list(self._seen_tokens)):
+                return  # whoever is still forced could not be sent by this run; the next one tries
             self._take_forced()
-            if not self._work_left():
-                return  # those who are still forced could not be sent by this run; the next one tries
 
     def _work_left(self) -> bool:
         return bool(self._queue or self._forced)
@@ -285,11 +288,12 @@ class Sender:
             resources.append((one.user.employee_id, resource))
             intents.append((one, json.dumps(resource, ensure_ascii=False), plan.manager_known(one, before)))
             before.add(plan.same_key(one.user.external_id))
-        if not self._ledger.write_intents(intents, self._lease):
+        again = [d.user.employee_id for d in due if plan.same_key(d.user.employee_id) in self._in_doubt]
+        if not self._ledger.write_intents(intents, self._lease, again):
             self._hold_on()
-            if not self._ledger.write_intents(intents, self._lease):
+            if not self._ledger.write_intents(intents, self._lease, again):
                 raise LeaseLost()
-        return _Request(due, scim.bulk_request(resources), _Origin())
+        return _Request(due, scim.bulk_request(resources), _Origin(), ambiguous=bool(again))
 
     # --- one attempt ----------------------------------------------------------------------------------------------
 
@@ -326,6 +330,7 @@ class Sender:
 
     def _answered(self, request: _Request, answer: Answer) -> None:
         self._blocked = False
+        answer = replace(answer, words=_without_values(answer.words, request.people))
         request.ambiguous = request.ambiguous or answer.ambiguous
         alone = len(request.people) == 1
         if answer.reaction is Reaction.ACCEPTED:
@@ -346,6 +351,7 @@ class Sender:
 
     def _accepted(self, request: _Request) -> None:
         self._ledger.record_accepted(request.ids)
+        self._in_doubt.difference_update(map(plan.same_key, request.ids))
         self.tally.counts["sent"] += len(request.people)
         self.tally.sent_ids.update(map(plan.same_key, request.ids))
         self._succeeded, request.origin.succeeded = True, True
@@ -358,17 +364,21 @@ class Sender:
         if request.attempts >= MOST_ATTEMPTS or self.tally.stopped:
             self._give_up(request, answer)
             return
-        if answer.everybody or answer.status == 429:
-            self._pace.pause(pause)
         request.not_before = self._clock.monotonic() + pause
+        everybody = answer.everybody or answer.status == 429
         if request.not_before >= self._ends:
             self._give_up(request, answer)
+            if everybody:
+                self._stop(f"Graph asks to wait {pause:.0f} s, longer than this run may last: {answer.words}")
             return
+        if everybody:
+            self._pace.pause(pause)
         self._retries.append(request)
 
     def _give_up(self, request: _Request, answer: Answer) -> None:
         """People of this request stay due; a service that takes nothing at all stops the run."""
         self._given_up += 1
+        request.origin.given_up = True
         self._defer(request)
         if self._given_up >= MOST_GIVEN_UP or not self._succeeded:
             self._stop(f"Graph did not take a request in {request.attempts} attempts: {answer.words}")
@@ -380,8 +390,8 @@ class Sender:
         origin = request.origin
         origin.refused = True
         if len(request.people) == 1:
-            self._ledger.drop_intents(request.ids)
-            words = _without_values(f"Graph answered {answer.status}, {answer.words}", request.people[0])
+            self._end_intents(request)
+            words = f"Graph answered {answer.status}, {answer.words}"
             origin.refusals.append((request.people[0], words))
             self.tally.refused_ids.update(map(plan.same_key, request.ids))
             self._park([Parked(request.ids[0], (words,))])
@@ -390,14 +400,19 @@ class Sender:
         along = {plan.same_key(d.user.external_id) for d in request.people}
         reports = [d.user.employee_id for d in request.people if plan.same_key(d.user.manager_id or "") in along]
         self._ledger.doubt_managers(reports)
-        half = (len(request.people) + 1) // 2
+        half, pair = (len(request.people) + 1) // 2, object()
         origin.open_parts += 1
-        self._retries[:0] = [self._part(request, request.people[:half]), self._part(request, request.people[half:])]
+        twin = next((n for n, r in enumerate(self._retries) if request.pair and r.pair is request.pair), -1)
+        self._retries[twin + 1 : twin + 1] = [
+            self._part(request, request.people[:half], pair),
+            self._part(request, request.people[half:], pair),
+        ]
 
-    def _part(self, request: _Request, people: list[Due]) -> _Request:
+    def _part(self, request: _Request, people: list[Due], pair: object) -> _Request:
+        """Half of a refused request; its twin is tried before either is taken apart further."""
         mapping = self._rules.mapping
         body = scim.bulk_request([(d.user.employee_id, mapping.resource(d.user)) for d in people])
-        return _Request(people, body, request.origin, ambiguous=request.ambiguous)
+        return _Request(people, body, request.origin, ambiguous=request.ambiguous, pair=pair)
 
     def _part_done(self, request: _Request) -> None:
         self._blocked = False
@@ -406,7 +421,7 @@ class Sender:
         if origin.open_parts:
             return
         self._waiting_refusals.extend(origin.refusals)
-        if origin.refused and not origin.succeeded and not self.tally.stopped:
+        if origin.refused and not origin.succeeded and not origin.given_up and not self.tally.stopped:
             self._systematic += 1
             if self._systematic >= SYSTEMATIC_REFUSALS and not self._succeeded:
                 self._all_refused()
@@ -445,11 +460,17 @@ class Sender:
         self._ledger.unforce([self._tokens.pop(key) for key in keys if key in self._tokens])
 
     def _defer(self, request: _Request) -> None:
-        """These people stay due. Only an ambiguous end leaves their intents."""
+        """These people stay due."""
         self.tally.counts["deferred"] += len(request.people)
-        if not request.ambiguous:
-            self._ledger.drop_intents(request.ids)
+        self._end_intents(request)
         self._part_done(request)
+
+    def _end_intents(self, request: _Request) -> None:
+        """Only an ambiguous end leaves intents; a definite refusal removes them."""
+        if request.ambiguous:
+            self._in_doubt.update(map(plan.same_key, request.ids))
+        else:
+            self._ledger.drop_intents(request.ids)
 
     def _stop(self, why: str) -> None:
         """Start nothing more; what is in flight may end."""
@@ -464,9 +485,15 @@ class Sender:
             self._defer(request)
 
 
-def _without_values(words: str, due: Due) -> str:
-    """Graph's words, without what they may quote of the person."""
-    texts = {str(v) for v in due.user.values if isinstance(v, str) and len(v) > 2}
-    for text in sorted(texts, key=len, reverse=True):
-        words = words.replace(text, "[…]")
-    return words
+def _without_values(words: str, people: Iterable[Due]) -> str:
+    """Graph's words, at most 300 characters, without what they may quote of these people.
+
+    A text of one or two ASCII characters goes only where it stands alone: "a" is in every sentence.
+    """
+    texts = {" ".join(v.split()) for d in people for v in d.user.values if isinstance(v, str)} - {""}
+    parts = [
+        rf"(?<!\w){re.escape(t)}(?!\w)" if len(t) < 3 and t.isascii() else re.escape(t)
+        for t in sorted(texts, key=len, reverse=True)
+    ]
+    cleaned = re.sub("|".join(parts), "[…]", words, flags=re.IGNORECASE) if parts else words
+    return cleaned[:LONGEST_WORDS]

@@ -1,5 +1,5 @@
--- Give a lease back, unless forced people are still waiting for its holder.
--- Parameters: name, owner, epoch, name, owner, epoch, target
+-- Give a lease back, unless forced people are waiting whom its holder has not dealt with.
+-- Parameters: name, owner, epoch, name, owner, epoch, target, tokens (JSON array)
 UPDATE provisioning.leases
 SET expires_at = expires_at
 WHERE name = ? AND owner = ? AND epoch = ?;
@@ -7,4 +7,7 @@ UPDATE provisioning.leases
 SET owner = NULL, expires_at = SYSUTCDATETIME()
 WHERE
     name = ? AND owner = ? AND epoch = ?
-    AND NOT EXISTS (SELECT 1 FROM provisioning.forced AS f WHERE f.target = ?);
+    AND NOT EXISTS (
+        SELECT 1 FROM provisioning.forced AS f
+        WHERE f.target = ? AND f.token NOT IN (SELECT k.value FROM OPENJSON(?) AS k)
+    );

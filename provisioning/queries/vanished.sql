@@ -4,7 +4,7 @@ SELECT s.employee_id
 FROM (
     SELECT l.employee_id FROM provisioning.ledger AS l WHERE l.target = ? AND l.active = 1
     UNION
-    SELECT i.employee_id FROM provisioning.intents AS i WHERE i.target = ? AND i.active = 1
+    SELECT i.employee_id FROM provisioning.intents AS i WHERE i.target = ? AND i.active = 1 AND i.answered = 0
 ) AS s
 WHERE NOT EXISTS (SELECT 1 FROM dbo.ScimUsers AS v WHERE s.employee_id = v.EmployeeId)
 ORDER BY s.employee_id
