@@ -69,7 +69,11 @@ def in_sqlite(text: str) -> str:
 
 def statements(text: str) -> list[str]:
     """The statements of a file: what ends in `;` at the end of a line."""
-    return [s for s in re.split(r";[ \t]*(?:\n|$)", text) if _LITERALS.sub("", s).strip()]
+    masked = _LITERALS.sub(lambda found: "\1" * len(found[0]), text)
+    ends = [m.start() for m in re.finditer(";[ \t]*(?=\n|$|\1)", masked)]
+    starts = [0, *(end + 1 for end in ends)]
+    parts = [text[a:b] for a, b in zip(starts, [*ends, len(text)], strict=True)]
+    return [part for part in parts if _LITERALS.sub("", part).strip()]
 
 
 def parameter_count(statement: str) -> int:
@@ -316,7 +320,8 @@ class SqlServer(Database):
         if self._in_transaction:
             yield
             return
-        self._connection.autocommit = False
+        with _translated("begin"):
+            self._connection.autocommit = False
         self._in_transaction = True
         try:
             yield
@@ -377,7 +382,12 @@ def _access_token() -> bytes:
     """
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415 - slow to import, needed here only
 
-    token = DefaultAzureCredential().get_token("https://database.windows.net/.default").token.encode("utf-16-le")
+    try:
+        text = DefaultAzureCredential().get_token("https://database.windows.net/.default").token
+    except Exception as exc:  # whatever azure-identity raises; its texts name accounts and tenants
+        told = "give the app a managed identity, or log in with az login"
+        raise DatabaseError(f"login: no token for the database could be had ({type(exc).__name__}); {told}.") from None
+    token = text.encode("utf-16-le")
     return struct.pack("<I", len(token)) + token
 
 

@@ -73,8 +73,8 @@ class HrApi:
         if reply is None:
             return None
         body = _json(resource, reply)
-        found = _at(body, resource.data_selector) if resource.data_selector else None
-        found = body if found is None else found
+        wrapped = resource.data_selector and _holds(body, resource.data_selector)
+        found = _at(body, resource.data_selector) if wrapped else body
         if isinstance(found, list):
             found = found[0] if len(found) == 1 else None
         if not isinstance(found, dict):
@@ -190,6 +190,11 @@ def _json(resource: Resource, reply: transport.Reply) -> Any:
         return reply.json()
     except (ValueError, RecursionError) as exc:
         raise UpstreamError(f"{resource.table}: HR's answer is not JSON.") from exc
+
+
+def _holds(body: Any, path: tuple[str, ...]) -> bool:
+    inner = _at(body, path[:-1])
+    return isinstance(inner, dict) and path[-1] in inner
 
 
 def _at(body: Any, path: tuple[str, ...]) -> Any:

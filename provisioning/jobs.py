@@ -132,8 +132,9 @@ def _ingest_one(db: Database, api: HrApi, resource: Resource, table: Table, repo
             _spool_changes(db, api, resource, fetch, spool)
             _check_complete(fetch)
             with db.transaction():
-                _write_spooled(db, fetch, spool, began)
-                missing = tables.note_absent(db, table, fetch)
+                newer = tables.refreshed_since(db, table, database.stamp(began))
+                _write_spooled(db, fetch, spool, newer)
+                missing = tables.note_absent(db, table, fetch, newer)
                 tables.record_fetch(db, table, fetch.fetched, report.run_id)
     except (UpstreamError, DatabaseError) as exc:
         logger.error("Ingest of %s failed and changed nothing: %s", resource.table, exc)
@@ -179,9 +180,9 @@ def _check_complete(fetch: Fetch) -> None:
         raise UpstreamError(f"{fetch.table.name}: no record has {names} any more; nothing was changed.")
 
 
-def _write_spooled(db: Database, fetch: Fetch, spool: TextIO, began: datetime) -> None:
+def _write_spooled(db: Database, fetch: Fetch, spool: TextIO, newer: set[str]) -> None:
+    """Write what was put aside, but nothing older over what a resync has fetched since (`newer`: its keys)."""
     spool.seek(0)
-    newer = tables.refreshed_since(db, fetch.table, database.stamp(began))
     key = fetch.table.key.name
 
     def changes() -> Iterator[tuple[bool, mirror.Values]]:

@@ -105,12 +105,19 @@ def _batches(script: Path, engine: str) -> Iterator[str]:
 
 
 def _for_sqlite(statement: str) -> str:
-    """Without N before texts; a view sees its own file only and must not say dbo. inside."""
-    statement = re.sub(r"(?<![\w'])N'", "'", statement)
-    head = re.match(r"(?is)(?:\s*--[^\n]*\n)*\s*CREATE\s+VIEW\s+dbo\.\w+", statement)
-    if head:
-        statement = head[0] + re.sub(r"(?i)\bdbo\.", "", statement[head.end() :])
-    return statement
+    """Without N before texts; a view sees its own file only and must not say dbo. inside. Texts stay as they are."""
+    pieces = re.split(r"('(?:[^']|'')*'|--[^\n]*|/\*.*?\*/)", statement, flags=re.DOTALL)
+    view = re.search(r"(?i)\bCREATE\s+VIEW\s+dbo\.", "".join(pieces[::2]))
+    named = False
+    for n in range(0, len(pieces), 2):
+        if n + 1 < len(pieces) and pieces[n + 1].startswith("'"):
+            pieces[n] = re.sub(r"(?<!\w)N$", "", pieces[n])
+        if view:
+            head = re.search(r"(?i)\bCREATE\s+VIEW\s+dbo\.\w+", pieces[n]) if not named else None
+            kept = head.end() if head else 0
+            pieces[n] = pieces[n][:kept] + re.sub(r"(?i)\bdbo\.", "", pieces[n][kept:])
+            named = named or head is not None
+    return "".join(pieces)
 
 
 def _mapping(db: Database, settings: Settings) -> ScimMapping:

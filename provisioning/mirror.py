@@ -151,7 +151,7 @@ class Fetch:
         except RecursionError:
             values, reasons = {}, ["the record is nested too deeply"]
         key = values.get(self.table.key.name)
-        canonical = canonical_key(key)
+        canonical = self._canonical(key)
         if not canonical:
             self.keyless += 1
             self._reject(None, [f"{self.table.key.name} is missing", *reasons])
@@ -167,6 +167,15 @@ class Fetch:
         if self.table.key.type in _TEXTS:
             row[self.table.key.name] = self.held_keys.get(canonical, row[self.table.key.name])
         return row
+
+    def _canonical(self, key: Any) -> str:
+        """A key as it is compared, in the form of its column where it has it: 007 is 7 in a column of numbers."""
+        if not canonical_key(key):
+            return ""
+        try:
+            return canonical_key(typed(key, self.table.key))
+        except ValueError:
+            return canonical_key(key)
 
     def _values(self, fields: Iterable[tuple[str, Any]]) -> tuple[Values, list[str]]:
         values: Values = {}
@@ -287,7 +296,9 @@ def _integer(value: Any, least: int, most: int) -> int:
         word = {"true": "1", "false": "0"}.get(value.lower(), value) if most == 1 else value
         value = int(word) if re.fullmatch(r"[+-]?\d{1,19}", word.strip(), re.ASCII) else None
     if isinstance(value, Decimal | float):
-        value = int(value) if value == int(value) else None
+        exact = Decimal(value)
+        whole = exact.is_finite() and exact.adjusted() < 20 and exact == exact.to_integral_value()
+        value = int(exact) if whole else None
     if not isinstance(value, int):
         raise ValueError("is not true or false" if most == 1 else "is not a whole number")
     if not least <= value <= most:
@@ -344,7 +355,7 @@ def _decimal(value: Any, column: Column) -> str:
     try:
         exact = Decimal(str(value)) if not isinstance(value, bool) else None
         rounded = exact.quantize(Decimal(1).scaleb(-scale)) if exact is not None else None
-    except InvalidOperation:
+    except (InvalidOperation, ValueError):
         rounded = None
     if rounded is None or not rounded.is_finite():
         raise ValueError("is not a number")
@@ -355,8 +366,8 @@ def _decimal(value: Any, column: Column) -> str:
 
 def _float(value: Any, column: Column) -> float:
     try:
-        number = float(value) if not isinstance(value, bool) else float("nan")
-        return float(struct.unpack("f", struct.pack("f", number))[0]) if column.type == "real" else _finite(number)
+        number = _finite(float(value) if not isinstance(value, bool) else float("nan"))
+        return _finite(struct.unpack("f", struct.pack("f", number))[0]) if column.type == "real" else number
     except (ValueError, OverflowError, struct.error, TypeError):
         raise ValueError("is not a number") from None
 

@@ -92,11 +92,11 @@ class _Reader:
             daily_call_limit=self.number("GRAPH_DAILY_CALL_LIMIT", 2000, least=1),
             extensions=self.extensions(),
             explicit_nulls=self.choice("SCIM_NULLS", "explicit", ("explicit", "omit")) == "explicit",
-            create_lead_days=self.number("CREATE_LEAD_DAYS", 7),
+            create_lead_days=self.number("CREATE_LEAD_DAYS", 7, most=3650),
             prehire_active=self.choice("PREHIRE_ACTIVE", "true", ("true", "false")) == "true",
             time_zone=self.time_zone(),
             update_by_modified=self.choice("UPDATE_BY", "content", ("content", "modified")) == "modified",
-            resend_days=self.number("RESEND_DAYS", 28, least=1),
+            resend_days=self.number("RESEND_DAYS", 28, least=1, most=3650),
         )
         if self._problems:
             raise SettingsError(self._problems)
@@ -111,13 +111,13 @@ class _Reader:
             self.wrong(name, "is missing.")
         return text
 
-    def number(self, name: str, default: int, least: int = 0) -> int:
+    def number(self, name: str, default: int, least: int = 0, most: int = 999_999) -> int:
         text = self.value(name)
         if not text:
             return default
-        if re.fullmatch(r"[0-9]{1,6}", text) and int(text) >= least:
+        if re.fullmatch(r"[0-9]{1,6}", text, re.ASCII) and least <= int(text) <= most:
             return int(text)
-        self.wrong(name, f"must be a whole number, {least} or more.")
+        self.wrong(name, f"must be a whole number from {least} to {most}.")
         return default
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
@@ -162,7 +162,7 @@ class _Reader:
         if not self.may_get_credentials(parts.scheme, host):
             return None
         match = _BULK_UPLOAD_PATH.fullmatch(parts.path)
-        if not match or parts.query or parts.fragment or parts.username:
+        if not match or parts.query or parts.fragment or "@" in parts.netloc:
             shape = "/v1.0/servicePrincipals/{id}/synchronization/jobs/{jobId}/bulkUpload"
             self.wrong(GRAPH, f"must end in {shape}: the portal's Provisioning API Endpoint.")
             return None

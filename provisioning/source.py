@@ -141,7 +141,7 @@ class _Reader:
             if key not in allowed:
                 self.wrong(f"{where}.{key}".lstrip("."), f"is not known here; known are {', '.join(allowed)}.")
         for key in needed:
-            if key not in node:
+            if node.get(key) is None:
                 self.wrong(f"{where}.{key}".lstrip("."), "is missing.")
 
     def node(self, parent: dict[str, Any], key: str, where: str) -> dict[str, Any]:
@@ -168,15 +168,24 @@ class _Reader:
         if not name.startswith("HR_") or name == "HR_SOURCE":
             self.wrong(where, "only settings whose names begin with HR_ can be referred to, as the whole value.")
             return ""
-        if not self._environ.get(name):
+        found = self._environ.get(name, "")
+        if not found:
             self.wrong(where, f"refers to the setting {name}, which is not set.")
+        elif not found.isprintable():
+            self.wrong(where, f"refers to the setting {name}, which holds a line break or another control character.")
             return ""
-        return self._environ[name]
+        return found
 
     def texts(self, node: dict[str, Any], where: str) -> dict[str, str]:
-        secretive = re.compile(r"authorization|cookie|api-?key|token|secret|password|subscription-key", re.IGNORECASE)
-        plain = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in node.items()}
-        return {k: self.text(v, f"{where}.{k}", secret=bool(secretive.search(k))) for k, v in plain.items()}
+        secretive = re.compile(r"auth|cookie|api[-_]?key|token|secret|passw|subscription[-_]?key|pwd", re.IGNORECASE)
+        found = {}
+        for name, value in node.items():
+            if not isinstance(value, str | int | float):
+                self.wrong(f"{where}.{name}", "must be a text, a number, true or false.")
+                continue
+            plain = str(value).lower() if isinstance(value, bool) else str(value)
+            found[name] = self.text(plain, f"{where}.{name}", secret=bool(secretive.search(name)))
+        return found
 
     def path(self, value: Any, where: str) -> tuple[str, ...]:
         """A JSON path: plain dotted (`result.items`) or with quoted steps (`$['@odata.nextLink']`)."""
@@ -203,7 +212,7 @@ class _Reader:
         return Source(base_url, headers, self.auth(client.get("auth")), resources)
 
     def base_url(self, client: dict[str, Any]) -> str:
-        if "base_url" not in client:
+        if client.get("base_url") is None:
             return ""
         where = "client.base_url"
         url = self.text(client["base_url"], where)
@@ -215,7 +224,9 @@ class _Reader:
             host, secret, parts = None, None, urlsplit("")
         if not url:
             return ""
-        if not host or parts.scheme not in ("https", "http"):
+        if re.search(r"\s", url) or not url.isprintable():
+            self.wrong(where, "must not hold blanks or control characters.")
+        elif not host or parts.scheme not in ("https", "http"):
             self.wrong(where, "must be an https:// address.")
         elif parts.scheme == "http" and not is_loopback(host):
             self.wrong(where, "must be https://; plain http:// is allowed on loopback only.")
@@ -234,7 +245,7 @@ class _Reader:
             self.wrong(where, "must be an object.")
             return Auth()
         kind = node.get("type", "bearer" if "token" in node else "none")
-        if kind not in _AUTH:
+        if not isinstance(kind, str) or kind not in _AUTH:
             self.wrong(f"{where}.type", f"must be one of {', '.join(_AUTH)}.")
             return Auth()
         needed, optional = _AUTH[kind]
@@ -249,7 +260,8 @@ class _Reader:
         if value is None:
             return default
         node = {"type": value} if isinstance(value, str) else value
-        if not isinstance(node, dict) or node.get("type") not in _PAGINATORS:
+        kind = node.get("type") if isinstance(node, dict) else None
+        if not isinstance(node, dict) or not isinstance(kind, str) or kind not in _PAGINATORS:
             self.wrong(where, f"type must be one of {', '.join(_PAGINATORS)}.")
             return default
         defaults = _PAGINATORS[node["type"]]
@@ -316,10 +328,12 @@ class _Reader:
         if value is None:
             return ""
         path = self.text(value, where)
-        if "://" in path or path.startswith("//"):
+        if not path.isprintable():
+            self.wrong(where, "must not hold control characters.")
+        if re.match(r"[^/?#]*:", path) or path.startswith("//"):
             self.wrong(where, "must be relative to client.base_url: credentials go to that address only.")
-        if "?" in path:
-            self.wrong(where, "must not hold a query; use params.")
+        if "?" in path or "#" in path:
+            self.wrong(where, "must not hold a query or a fragment; use params.")
         return path.lstrip("/")
 
     def item_path(self, value: Any, where: str, key: str) -> str | None:

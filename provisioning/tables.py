@@ -15,7 +15,8 @@ ROWS_A_STATEMENT = 2000
 
 def describe(db: Database, resource: Resource) -> Table:
     """The table a resource fills, from the database's catalogue. Raises SettingsError where it cannot be filled."""
-    found = [_column(row) for row in db.rows("table_columns", resource.table)]
+    rows = list(db.rows("table_columns", resource.table))
+    found = [_column(row[1:]) for row in rows]
     if not found:
         raise SettingsError(
             [f"HR_SOURCE: there is no table dbo.{resource.table}; create it, or mend the resource's name."]
@@ -24,19 +25,22 @@ def describe(db: Database, resource: Resource) -> Table:
     key = next((c for c in columns if c.name.casefold() == resource.primary_key.casefold()), None)
     if key is None:
         raise SettingsError([f"HR_SOURCE: dbo.{resource.table} has no column {resource.primary_key}, its primary_key."])
-    return Table(resource.table, key, columns)
+    return Table(str(rows[0][0]), key, columns)
 
 
 def keys(db: Database, table: Table) -> dict[str, str]:
     """Every key the table holds: as it is compared → as it is spelled."""
-    rows = db.rows("mirror_keys", table=db.quoted(table.name), key=db.quoted(table.key.name))
-    return {mirror.canonical_key(row[0]): row[0] for row in rows}
+    return _keys(table, db.rows("mirror_keys", table=db.quoted(table.name), key=db.quoted(table.key.name)))
 
 
 def key(db: Database, table: Table, wanted: str) -> dict[str, str]:
     """The same for one key; empty where the table does not hold it."""
-    rows = db.rows("mirror_key", wanted, table=db.quoted(table.name), key=db.quoted(table.key.name))
-    return {mirror.canonical_key(row[0]): row[0] for row in rows}
+    return _keys(table, db.rows("mirror_key", wanted, table=db.quoted(table.name), key=db.quoted(table.key.name)))
+
+
+def _keys(table: Table, rows: Iterable[Sequence[Any]]) -> dict[str, str]:
+    found = (mirror.held(row[0], table.key) for row in rows)
+    return {mirror.canonical_key(key): key for key in found}
 
 
 def held(db: Database, table: Table, rows: Sequence[Values]) -> dict[str, Values]:
@@ -65,13 +69,14 @@ def write(db: Database, table: Table, changes: Iterable[tuple[bool, Values]]) ->
             _write(db, table, is_new, rows)
 
 
-def note_absent(db: Database, table: Table, fetch: Fetch) -> int:
+def note_absent(db: Database, table: Table, fetch: Fetch, seen_since: set[str]) -> int:
     """Note who is absent from a complete fetch and since when; take the note away of who is back.
 
+    `seen_since`: keys, as they are compared, of records that HR gave by themselves since the fetch began.
     Gives back how many are absent. A fetch with a record that has no key proves nobody absent.
     """
     noted = {str(row[0]) for row in db.rows("absent_keys", table.name)}
-    absent = {str(k) for k in fetch.absent()}
+    absent = {str(k) for k in fetch.absent() if mirror.canonical_key(k) not in seen_since}
     _in_chunks(db, "forget_absent", table.name, sorted(noted - absent))
     if fetch.keyless:
         return len(noted & absent)

@@ -66,7 +66,7 @@ def test_what_a_verb_needs_is_named_when_missing_together_with_all_that_is_wrong
         "HR_SOURCE: is missing.",
         "SCIM_NULLS: must be explicit or omit.",
         "TIME_ZONE: 'Mars' is not an IANA time zone such as Europe/Copenhagen.",
-        "RESEND_DAYS: must be a whole number, 1 or more.",
+        "RESEND_DAYS: must be a whole number from 1 to 3650.",
     ]
 
 

@@ -1,6 +1,7 @@
 -- What a table of schema dbo takes: type, length in characters or bytes, scale, nullability, code page.
 -- Parameters: table
 SELECT
+    o.name AS table_name,
     c.name,
     t.name AS type_name,
     CASE

@@ -1,6 +1,7 @@
 -- What a table of schema dbo takes: type, length in characters or bytes, scale, nullability, code page.
 -- Parameters: table
 SELECT
+    o.name AS table_name,
     c.name,
     lower(CASE WHEN instr(c.type, '(') > 0 THEN substr(c.type, 1, instr(c.type, '(') - 1) ELSE c.type END) AS type_name,
     CASE
