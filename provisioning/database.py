@@ -273,8 +273,7 @@ class SqlServer(Database):
 
     def __init__(self, connection_string: str) -> None:
         """Log in; without credentials in the string, with a token of the managed identity or `az login`."""
-        import pyodbc  # noqa: PLC0415 - the embedded default needs no driver
-
+        pyodbc = _pyodbc()
         pyodbc.pooling = False
         text, attributes = _with_driver(connection_string, pyodbc.drivers()), {}
         if not re.search(r"(^|;)\s*(uid|user id|user|authentication|trusted_connection)\s*=", text, re.IGNORECASE):
@@ -364,6 +363,15 @@ def _dateadd(_part: str, seconds: float, moment: str) -> str:
     if base is None:
         raise ValueError("no time")
     return stamp(datetime.fromtimestamp(base.timestamp() + seconds, UTC))
+
+
+def _pyodbc() -> Any:
+    try:
+        import pyodbc  # noqa: PLC0415 - the embedded default needs no driver
+    except ImportError as exc:  # its wheels for Linux come without libodbc.so.2
+        told = "install unixODBC (Debian, Ubuntu: apt-get install unixodbc) and Microsoft's ODBC driver 18"
+        raise SettingsError([f"SQL_CONNECTION_STRING: pyodbc cannot be loaded for SQL Server; {told}."]) from exc
+    return pyodbc
 
 
 def _with_driver(connection_string: str, installed: list[str]) -> str:

@@ -1,7 +1,8 @@
 """Fixtures: a fresh, migrated database on each engine, the emulators over real HTTP, and settings that name them.
 
 Every database test runs on SQLite, and on the server that TEST_SQLSERVER names (an ODBC connection string with a
-Database=…; a scratch database beside it is made and dropped). Without it the SQL Server half is skipped, loudly.
+Database=…; a scratch database beside it is made and dropped). Without it the SQL Server half is skipped, loudly, and
+no driver is needed.
 """
 
 import json
@@ -13,8 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import mssql_python_odbc
-import pyodbc
 import pytest
 
 from provisioning import database, migration
@@ -28,6 +27,7 @@ from tests.emulators.hr import HrEmulator
 
 TEST_SQLSERVER = os.environ.get("TEST_SQLSERVER", "")
 NOT_TESTED = "SQL SERVER IS NOT TESTED: set TEST_SQLSERVER to an ODBC connection string"
+NO_ODBC = "LOGINS THROUGH ODBC ARE NOT TESTED: pyodbc cannot be loaded; apt-get install unixodbc"
 TABLES = (
     *("dbo.Employees", "dbo.Organizations", "dbo.Locations", "dbo.AbsentRecords"),
     *(f"provisioning.{t}" for t in ("ledger", "intents", "forced", "refused", "leases", "calls")),
@@ -73,6 +73,12 @@ def sqlserver(worker_id: str) -> Iterator[str]:
     finally:
         with database.connect(text) as db:
             db.execute(f"DROP DATABASE {scratch}")
+
+
+@pytest.fixture
+def odbc() -> None:
+    """For tests that need the driver manager, but no server."""
+    pytest.importorskip("pyodbc", reason=NO_ODBC, exc_type=ImportError)
 
 
 @pytest.fixture(params=["sqlite", "sqlserver"])
@@ -159,13 +165,20 @@ def change(environ: dict[str, str]) -> Callable[..., Settings]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if not TEST_SQLSERVER:
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    told = [] if TEST_SQLSERVER else [NOT_TESTED]
+    told += [NO_ODBC] if any(NO_ODBC in reason for reason in skipped) else []
+    if told:
         terminalreporter.section("SQL Server", sep="!")
-        terminalreporter.line(NOT_TESTED)
+    for line in told:
+        terminalreporter.line(line)
 
 
 def _with_driver(text: str) -> str:
     """TEST_SQLSERVER with Microsoft's driver from PyPI where none is installed and none is named."""
+    import mssql_python_odbc  # noqa: PLC0415 - without a server to test on, neither is needed
+    import pyodbc  # noqa: PLC0415
+
     if re.search(r"(?i)driver\s*=", text) or any(n.startswith("ODBC Driver 1") for n in pyodbc.drivers()):
         return text
     found = sorted(Path(mssql_python_odbc.__file__).parent.rglob("debian_ubuntu/x86_64/lib/libmsodbcsql*"))

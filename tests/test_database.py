@@ -1,17 +1,40 @@
 """Both engines: transactions, statements, and errors that name no value."""
 
-from datetime import UTC, date, datetime
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provisioning import database
-from provisioning.database import Database
+from provisioning.database import Database, SqlServer
 from provisioning.errors import DatabaseError, SettingsError
 
 
 class FakeOdbcError(Exception):
     """Shaped like pyodbc's, whose class says nothing."""
+
+
+FakeOdbcError.__module__ = "pyodbc"
+
+
+class FakeConnection:
+    """One whose link dropped: everything that would use it fails, with a text that tells the server's name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise FakeOdbcError("08S01", "[08S01] [Microsoft]link to secret failed (10054) (SQLSetConnectAttr)")
+
+    def cursor(self) -> Any:
+        raise FakeOdbcError("08S01", "[08S01] [Microsoft]link to secret failed (10054) (SQLAllocHandle)")
+
+
+def dropped() -> SqlServer:
+    db = SqlServer.__new__(SqlServer)
+    Database.__init__(db, FakeConnection())
+    return db
 
 
 def fails(state: str, text: str) -> DatabaseError:
@@ -29,6 +52,44 @@ def test_statements_end_with_a_semicolon_at_a_lines_end() -> None:
     text = "-- one; two\nSELECT ';' AS a, '?' AS b;\nUPDATE t SET a = ?  -- really?\nWHERE b = ?;\n"
     first, second = database.statements(text)
     assert (database.parameter_count(first), database.parameter_count(second)) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 0),
+        ("-- only a comment;\n", 0),
+        ("SELECT 1", 1),
+        ("SELECT 1;\nSELECT 2", 2),
+        ("SELECT ';' AS a; SELECT 2;\n", 1),
+        ("SELECT 1;  \n\n-- the end\n", 1),
+    ],
+)
+def test_a_file_has_as_many_statements_as_end_with_a_line(text: str, count: int) -> None:
+    assert len(database.statements(text)) == count
+
+
+def test_a_comment_that_ends_with_a_semicolon_ends_no_statement() -> None:
+    """mapping.sql is the users' own file; on SQLite it is taken apart."""
+    assert len(database.statements("SELECT\n    1 AS a, -- the first;\n    2 AS b;\n")) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "count"),
+    [("a = ?", 1), ("a = '?'", 0), ("a = 'it''s ?' AND b = ?", 1), ("a -- ?\n= ?", 1), ("VALUES (?, ?, ?)", 3)],
+)
+def test_parameters_are_counted_outside_of_texts_and_comments(statement: str, count: int) -> None:
+    assert database.parameter_count(statement) == count
+
+
+def test_t_sql_in_sqlites_spelling_differs_by_words_only() -> None:
+    text = "SELECT k.value, DATEADD(second, ?, SYSUTCDATETIME()) FROM OPENJSON(?) AS k"
+    assert database.in_sqlite(text) == "SELECT k.value, DATEADD('second', ?, SYSUTCDATETIME()) FROM json_each(?) AS k"
+
+
+def test_an_override_stands_in_for_the_t_sql_on_sqlite_only() -> None:
+    assert "sys.tables" in database.query("has_migrations", "sqlserver")
+    assert "sqlite_master" in database.query("has_migrations", "sqlite")
 
 
 def test_a_statement_of_a_wrong_name_does_not_exist() -> None:
@@ -55,6 +116,63 @@ def test_a_file_of_several_statements_is_one_transaction(db: Database) -> None:
     assert locations(db) == []
     db.batch([INSERT, INSERT], ["L1", "L2"], "two")
     assert locations(db) == ["L1", "L2"]
+
+
+def test_a_file_of_several_statements_joins_a_transaction_that_is_open(db: Database) -> None:
+    with pytest.raises(ZeroDivisionError), db.transaction():  # noqa: PT012 - what comes before the error is the test
+        db.batch([INSERT, INSERT], ["L1", "L2"], "two")
+        raise ZeroDivisionError
+    assert locations(db) == []
+
+
+def test_a_transaction_inside_another_ends_with_the_outer_one(db: Database) -> None:
+    with pytest.raises(ZeroDivisionError), db.transaction():  # noqa: PT012 - what comes before the error is the test
+        with db.transaction():
+            db.execute(INSERT, ("L1",))
+        raise ZeroDivisionError
+    assert locations(db) == []
+
+
+def test_what_is_committed_is_there_for_others_and_what_is_not_is_not(db: Database, connection_string: str) -> None:
+    with db.transaction():
+        db.execute(INSERT, ("L1",))
+        db.run("record_fetch", 1, "r", "t", "t", 1, "r", "t")
+    with database.connect(connection_string) as other:
+        assert locations(other) == ["L1"]
+        assert other.one("last_fetch", "t")
+    with database.connect(connection_string) as third, pytest.raises(ZeroDivisionError), third.transaction():  # noqa: PT012
+        third.execute(INSERT, ("L2",))
+        raise ZeroDivisionError
+    assert locations(db) == ["L1"]
+
+
+def test_the_three_files_of_sqlite_are_beside_each_other_and_never_in_wal_mode(sqlite_string: str) -> None:
+    """With WAL a commit over several files is not atomic."""
+    with database.connect(sqlite_string) as db:
+        files = {(r[1], Path(r[2]).name) for r in db.select("PRAGMA database_list", (), "t")}
+        modes = [next(db.select(f"PRAGMA {s}.journal_mode", (), "t"))[0] for s in ("main", "dbo", "provisioning")]
+    assert files == {("main", "bridge.db"), ("dbo", "bridge-dbo.db"), ("provisioning", "bridge-provisioning.db")}
+    assert modes == ["delete"] * 3
+
+
+def test_a_value_that_is_too_long_is_an_error_that_does_not_tell_it(db: Database) -> None:
+    if db.engine == "sqlite":
+        pytest.skip("SQLite knows no lengths: the mirror checks them")
+    with pytest.raises(DatabaseError) as failed:
+        db.execute(INSERT, ("Marker" * 10,))
+    assert "Marker" not in str(failed.value)
+    assert failed.value.__cause__ is None
+
+
+def test_a_later_statements_error_in_a_batch_is_not_missed(db: Database) -> None:
+    with pytest.raises(DatabaseError):
+        db.batch([INSERT, "UPDATE dbo.Locations SET LocationId = NULL WHERE LocationId = ?"], ["L1", "L1"], "two")
+    assert locations(db) == []
+
+
+def test_too_many_parameters_are_an_error(sqlite_string: str) -> None:
+    with database.connect(sqlite_string) as db, pytest.raises(DatabaseError, match="1 parameters too many"):
+        db.batch([INSERT, INSERT], ["L1", "L2", "L3"], "two")
 
 
 def test_after_an_error_the_connection_goes_on(db: Database) -> None:
@@ -86,6 +204,20 @@ def test_times_and_dates_come_as_drivers_give_them() -> None:
     assert database.as_utc(None) is None
     assert database.stamp(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02 00:00:00.0000000"
     assert database.as_date("2026-01-02") == date(2026, 1, 2)
+    assert database.as_date(datetime(2026, 1, 2, 23, tzinfo=UTC)) == date(2026, 1, 2)
+    assert (database.as_date(None), database.as_date("")) == (None, None)
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "soon", "02.01.2026"])
+def test_a_text_that_is_no_date_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - datetime's own
+        database.as_date(text)
+
+
+def test_a_stamp_is_in_utc_and_sorts_as_time() -> None:
+    early = datetime(2026, 1, 2, 1, tzinfo=timezone(timedelta(hours=2)))
+    late = datetime(2026, 1, 2, 0, 0, 0, 1, tzinfo=UTC)
+    assert database.stamp(early) == "2026-01-01 23:00:00.0000000" < database.stamp(late)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +248,95 @@ def test_errors_are_told_by_number_and_state_never_by_text(state: str, text: str
 def test_common_errors_come_with_their_mend() -> None:
     assert "role provisioning_app" in str(fails("42000", "denied (229) (SQLExecDirectW)"))
     assert "python -m provisioning migrate" in str(fails("42S02", "invalid object (208) (SQLExecDirectW)"))
+
+
+@pytest.mark.parametrize(
+    "number",
+    [615, 926, 1205, 4060, 4221, 10053, 10054, 10060, 10928, 10929, 40197, 40501, 40613, 49918, 49919, 49920],
+)
+def test_the_numbers_that_microsoft_calls_transient_are(number: int) -> None:
+    assert fails("HY000", f"[SQL Server]secret ({number}) (SQLDriverConnect)").transient
+
+
+def test_of_several_numbers_any_may_be_the_transient_one() -> None:
+    text = "[SQL Server]secret (18456) (SQLDriverConnect); [SQL Server]waking (40613) (SQLDriverConnect)"
+    found = fails("28000", text)
+    assert (found.transient, "error 18456, state 28000" in str(found)) == (True, True)
+
+
+@pytest.mark.parametrize("args", [(), ("08001",), ("08001", None), (1205, "no number at all")])
+def test_an_error_of_an_odd_shape_is_an_error_too(args: tuple[Any, ...]) -> None:
+    assert str(database._odbc_error("login", FakeOdbcError(*args))).startswith("login: SQL Server answered state ")
+
+
+def test_a_number_in_a_value_is_no_error_number() -> None:
+    assert not fails("23000", "[SQL Server]The value is (1205). (2627) (SQLExecDirectW)").transient
+
+
+def test_a_statement_on_a_dropped_link_is_an_error_of_ours() -> None:
+    with pytest.raises(DatabaseError, match="state 08S01") as failed:
+        dropped().execute("SELECT 1")
+    assert failed.value.transient
+
+
+def test_a_transaction_on_a_dropped_link_is_an_error_of_ours_too() -> None:
+    with pytest.raises(DatabaseError, match="state 08S01") as failed, dropped().transaction():
+        pass
+    assert failed.value.transient
+
+
+def test_without_a_driver_manager_sql_server_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyodbc's wheels for Linux do not carry libodbc.so.2: without it the import fails."""
+    monkeypatch.setitem(sys.modules, "pyodbc", None)
+    with pytest.raises(SettingsError) as failed:
+        database.connect("Server=secret;UID=a;PWD=s3cret")
+    (problem,) = failed.value.problems
+    assert problem.startswith("SQL_CONNECTION_STRING: ")
+    assert "apt-get install unixodbc" in problem
+    assert "ODBC driver 18" in problem
+    assert "secret" not in problem
+
+
+LOGIN = """
+import sys
+from provisioning import database
+from provisioning.errors import ProvisioningError
+try:
+    database.connect(sys.argv[1], patience=0)
+except ProvisioningError as exc:
+    print(type(exc).__name__, exc, "azure.identity" in sys.modules)
+"""
+
+
+def login(text: str, **environ: str) -> str:
+    """What comes of logging in through a driver that is not there (so nobody waits), in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOGIN, f"Driver=/no/such/driver.so;Server=x;{text}"],
+        env={**os.environ, **environ},
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.usefixtures("odbc")
+@pytest.mark.parametrize("user", ["UID=a;PWD=s3cret", "User Id=a;Password=s3cret", "uid = a;pwd=s3cret"])
+def test_with_a_user_in_the_string_no_token_is_asked_for(user: str) -> None:
+    told = login(user)
+    assert told.startswith("DatabaseError login: SQL Server answered ")
+    assert told.strip().endswith("False")
+    assert "s3cret" not in told
+
+
+@pytest.mark.usefixtures("odbc")
+def test_a_token_that_cannot_be_had_is_an_error_of_ours() -> None:
+    """No traceback of azure-identity's on the operator's screen."""
+    told = login("Database=x", AZURE_TOKEN_CREDENTIALS="AzureCliCredential", PATH="")
+    assert "Traceback" not in told
+    assert told.startswith(("DatabaseError ", "SettingsError "))
 
 
 @pytest.mark.parametrize(
