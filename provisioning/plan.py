@@ -139,7 +139,7 @@ def make(people: Iterable[Person], rules: Rules) -> Plan:
     verdicts: dict[str, Due | Parked] = {}
     for person in people:
         key = same_key(person.employee_id)
-        if key in seen:
+        if key and key in seen:
             doubled.add(key)
         seen.add(key)
         verdict, name = _assess(person, rules)
@@ -212,17 +212,19 @@ class _State:
 def _assess(person: Person, rules: Rules) -> tuple[Verdict, str | None]:
     """The verdict, and the userName (without regard to case) if she is active and in scope today."""
     looked_at = _looked_at(person, rules)
+    name: str | None = None
     try:
         if not 1 <= len(person.employee_id.strip()) <= LONGEST_ID:
             raise Unsendable([f"EmployeeId is null or longer than {LONGEST_ID} characters"])
         if not person.known and (reason := _nothing_to_send(person, rules)):
             return _cannot(person, reason) if looked_at else None, None
         state = _state(person, rules)
-        name = rules.mapping.user_name(person.row) if state.active and state.in_scope else None
-        return _verdict(person, state, rules) if looked_at else None, name.casefold() if name else None
+        if state.active and state.in_scope:
+            name = (rules.mapping.user_name(person.row) or "").casefold() or None
+        return _verdict(person, state, rules) if looked_at else None, name
     except Unsendable as exc:
         forced = person.forced_token is not None
-        return Parked(person.employee_id, exc.reasons, forced) if looked_at else None, None
+        return Parked(person.employee_id, exc.reasons, forced) if looked_at else None, name
 
 
 def _nothing_to_send(person: Person, rules: Rules) -> str | None:
