@@ -223,7 +223,7 @@ def compile_mapping(
     for position, column in enumerate(columns):
         if column in CONTROL_COLUMNS:
             control[column] = position
-        elif wanted := _lookalike(column, CONTROL_COLUMNS):
+        elif column != "timezone" and (wanted := _lookalike(column, CONTROL_COLUMNS)):
             problems.append(f"{column}: a control column is spelled {wanted}.")
         elif attribute := _attribute(column, position, extensions, problems):
             attributes.append(attribute)
@@ -263,10 +263,14 @@ def _check_whole(control: Mapping[str, int], attributes: list[Attribute], proble
     if "EmployeeId" not in control:
         problems.append("EmployeeId: the view has no column of this name; it is the key of everything.")
     first: dict[str, str] = {}
+    types: dict[str, str] = {}
     for attribute in attributes:
         place = attribute.path.casefold()
+        element = place.partition("]")[0]
         if place in first:
             problems.append(f"{attribute.column}: goes to the same place as {first[place]}.")
+        elif attribute.type and types.setdefault(element, attribute.type) != attribute.type:
+            problems.append(f"{attribute.column}: another column spells the type {types[element]}.")
         first.setdefault(place, attribute.column)
     for needed in ("externalId", "userName", "active"):
         wrong = any(p.split(":", 1)[0].casefold() == needed.casefold() for p in problems)
@@ -330,6 +334,8 @@ def _by_urn(path: str, extensions: Mapping[str, Extension]) -> tuple[str, str]:
     for urn in (CORE, ENTERPRISE, *(e.urn for e in extensions.values())):
         if path.startswith(f"{urn}:"):
             return urn, path[len(urn) + 1 :]
+        if path.lower() == urn.lower():
+            raise ValueError("is a schema; write : and an attribute behind it.")
         if path.lower().startswith(f"{urn}:".lower()):
             raise ValueError(f"the schema is spelled {urn}.")
     urn, _, rest = path.rpartition(":")
@@ -380,6 +386,8 @@ def _kind(schema: str, name: str, sub: str | None, extensions: Mapping[str, Exte
     if schema in (CORE, ENTERPRISE):
         return "boolean" if name == "active" or sub == "primary" else "string"
     declared = next((e.types for e in extensions.values() if e.urn == schema), {})
+    if name not in declared and (wanted := _lookalike(name, declared)):
+        raise ValueError(f"is spelled {wanted} in SCIM_EXTENSIONS.")
     return declared.get(name, "string")
 
 
@@ -389,18 +397,33 @@ def _lookalike(name: str, known: Sequence[str] | Mapping[str, str]) -> str | Non
 
 def _string(raw: Any) -> str:
     if isinstance(raw, str):
-        return raw
+        return raw if raw.isascii() else _whole(raw)
     if isinstance(raw, bool):
         return str(int(raw))
     if isinstance(raw, datetime):
-        return raw.strftime("%Y-%m-%d %H:%M:%S.%f") + "0"
+        return raw.strftime("%Y-%m-%d %H:%M:%S.%f0").rjust(27, "0")
     if isinstance(raw, date):
         return raw.isoformat()
-    if isinstance(raw, Decimal):
-        return format(raw, "f")
+    if isinstance(raw, Decimal | float):
+        return _number(raw)
     if isinstance(raw, bytes | bytearray):
         raise ValueError("is binary; SCIM attributes are text here")
     return str(raw)
+
+
+def _whole(text: str) -> str:
+    """A text that can be sent: a view that cuts one may leave half a letter."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("is not valid Unicode") from None
+    return text
+
+
+def _number(raw: Decimal | float) -> str:
+    """In the shortest form: what SQL Server has as 12.50 is 12.5 in SQLite."""
+    text = format(Decimal(str(raw)), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _boolean(raw: Any) -> bool:
