@@ -277,7 +277,8 @@ class _Reader:
 
     def option(self, key: str, option: Any, where: str) -> None:
         number = isinstance(option, int) and not isinstance(option, bool)
-        if key in _NUMBERS and option is not None and (not number or option < (1 if key == "limit" else 0)):
+        given = option is not None or key == "limit"
+        if key in _NUMBERS and given and (not number or option < (1 if key == "limit" else 0)):
             self.wrong(where, "must be a whole number" + (" above 0." if key == "limit" else "."))
         elif key.endswith("_param") and (not isinstance(option, str) or not option):
             self.wrong(where, "must be the name of a query parameter.")

@@ -1,0 +1,336 @@
+"""HR_SOURCE: the design's example as it stands, everything wrong told by its path, secrets only by "$HR_…"."""
+
+import json
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioning import source
+from provisioning.errors import UpstreamError
+from provisioning.hr import HrApi
+from provisioning.source import Source
+from tests.clock import MovedClock
+from tests.emulators.hr import HrEmulator
+
+ENVIRON = {
+    "HR_PASSWORD": "s3cret",
+    "HR_OTHER": "s3cret",
+    "SQL_CONNECTION_STRING": "Server=x;PWD=s3cret",
+    "HR_EMPTY": "",
+}
+DESIGN = """
+{"client": {"base_url": "https://hr.example/", "auth": {"type": "http_basic", "username": "svc", "password": "$HR_PASSWORD"},
+            "paginator": {"type": "offset", "limit": 200, "offset_param": "offset", "limit_param": "limit", "total_path": "total"}},
+ "resources": [{"name": "Employees", "primary_key": "EmployeeId",
+                "endpoint": {"path": "api/Employees", "data_selector": "data"},
+                "item_path": "api/Employees/{EmployeeId}"}]}
+"""  # noqa: E501 - as DESIGN has it
+GONE = object()
+
+
+def load(text: str) -> tuple[Source | None, list[str]]:
+    problems: list[str] = []
+    return source.load(text, ENVIRON, problems), problems
+
+
+def changed(**changes: Any) -> str:
+    """The design's document with parts changed: `client__base_url="…"`; GONE takes a key away."""
+    document = json.loads(DESIGN)
+    places = {
+        "client": document["client"],
+        "auth": document["client"]["auth"],
+        "paginator": document["client"]["paginator"],
+        "resource": document["resources"][0],
+        "endpoint": document["resources"][0]["endpoint"],
+        "root": document,
+    }
+    for name, value in changes.items():
+        place, key = name.split("__")
+        if value is GONE:
+            del places[place][key]
+        else:
+            places[place][key] = value
+    return json.dumps(document)
+
+
+def good(**changes: Any) -> Source:
+    found, problems = load(changed(**changes))
+    assert problems == []
+    assert found
+    return found
+
+
+def wrong(**changes: Any) -> list[str]:
+    found, problems = load(changed(**changes))
+    assert found is None
+    assert problems
+    assert "s3cret" not in " ".join(problems)
+    return problems
+
+
+def test_the_designs_hr_source_works_as_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "hr.json"
+    file.write_text("\ufeff" + DESIGN, encoding="utf-8")  # as Notepad saves it
+    found, problems = load(DESIGN)
+    assert load(str(file)) == (found, problems) == (found, [])
+    assert found
+    assert (found.base_url, found.auth.type) == ("https://hr.example/", "http_basic")
+    assert found.auth.values == {"username": "svc", "password": "s3cret"}
+    (resource,) = found.resources
+    assert (resource.table, resource.primary_key, resource.path) == ("Employees", "EmployeeId", "api/Employees")
+    assert (resource.data_selector, resource.item_path) == (("data",), "api/Employees/{EmployeeId}")
+    assert (resource.paginator.type, resource.paginator.options["limit"]) == ("offset", 200)
+    assert resource.paginator.options["total_path"] == ("total",)
+
+
+def test_nothing_but_a_base_url_and_a_resource_is_needed() -> None:
+    found = good(client__auth=GONE, client__paginator=GONE, resource__item_path=GONE, endpoint__data_selector=GONE)
+    assert (found.auth.type, found.resources[0].paginator.type) == ("none", "single_page")
+    assert (found.resources[0].data_selector, found.resources[0].item_path) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("written", "steps"),
+    [
+        ("data", ("data",)),
+        ("result.items", ("result", "items")),
+        ("$['@odata.nextLink']", ("@odata.nextLink",)),
+        ('$["d"].results', ("d", "results")),
+        ("$.d", ("d",)),
+        ("$", ()),
+        ("", ()),
+    ],
+)
+def test_a_path_is_dotted_or_quoted(written: str, steps: tuple[str, ...]) -> None:
+    assert good(endpoint__data_selector=written).resources[0].data_selector == steps
+
+
+def test_a_resource_may_page_in_a_way_of_its_own() -> None:
+    found = good(endpoint__paginator={"type": "page_number", "base_page": 1, "total_path": "pages"})
+    paginator = found.resources[0].paginator
+    assert (paginator.type, paginator.options["base_page"], paginator.options["page_param"]) == (
+        "page_number",
+        1,
+        "page",
+    )
+
+
+def test_short_forms_are_taken() -> None:
+    found = good(
+        client__paginator="page_number", resource__endpoint="api/Employees", resource__primary_key=["EmployeeId"]
+    )
+    (resource,) = found.resources
+    assert (resource.path, resource.primary_key, resource.paginator.type) == (
+        "api/Employees",
+        "EmployeeId",
+        "page_number",
+    )
+
+
+def test_a_nested_key_is_the_flattened_column() -> None:
+    assert good(resource__primary_key="Id.Number", resource__item_path=GONE).resources[0].primary_key == "Id_Number"
+
+
+def test_params_are_texts_and_may_come_from_settings() -> None:
+    found = good(endpoint__params={"active": True, "size": 5, "tenant": "$HR_OTHER"}, client__headers={"X-A": "1"})
+    assert found.resources[0].params == {"active": "true", "size": "5", "tenant": "s3cret"}
+    assert found.headers == {"X-A": "1"}
+
+
+def test_people_are_the_resource_that_can_be_asked_by_employee_id() -> None:
+    document = json.loads(DESIGN)
+    contracts = {"name": "Contracts", "primary_key": "employeeid", "endpoint": "contracts"}
+    places = {"name": "Locations", "primary_key": "LocationId", "endpoint": "places"}
+    found, _ = load(json.dumps({**document, "resources": [places, contracts, *document["resources"]]}))
+    assert found
+    assert found.people is found.resources[2]
+    alone, _ = load(json.dumps({**document, "resources": [places]}))
+    assert alone
+    assert alone.people is None
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8071", "http://127.0.0.1:8071/", "http://[::1]:8071/x"])
+def test_plain_http_is_allowed_on_loopback(url: str) -> None:
+    assert good(client__base_url=url).base_url == url.rstrip("/") + "/"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://hr.example/",
+        "http://127.0.0.1.evil.example/",
+        "http://localhost@evil.example/",
+        "http://0.0.0.0/",
+        "ftp://hr.example/",
+        "//hr.example/",
+        "hr.example",
+        "https://",
+        "https://hr.example:port/",
+        "https://hr.example:99999/",
+        "https://hr example/",
+        "https://hr.example/\x01",
+        "https://u:s3cret@hr.example/",
+        "https://hr.example/?key=s3cret",
+        7,
+        None,
+    ],
+)
+def test_credentials_go_to_an_https_address_or_nowhere(url: Any) -> None:
+    assert wrong(client__base_url=url)[0].startswith("HR_SOURCE client.base_url: ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"root__client": GONE}, "HR_SOURCE client: is missing"),
+        ({"root__client": []}, "HR_SOURCE client: must be an object"),
+        ({"root__resources": GONE}, "HR_SOURCE resources: is missing"),
+        ({"root__resources": []}, "HR_SOURCE resources: must be a list"),
+        ({"root__resources": ["Employees"]}, "HR_SOURCE resources[0]: must be an object"),
+        ({"root__extra": 1}, "HR_SOURCE extra: is not known here"),
+        ({"client__base_url": GONE}, "HR_SOURCE client.base_url: is missing"),
+        ({"client__paginater": {}}, "HR_SOURCE client.paginater: is not known here"),
+        ({"client__headers": []}, "HR_SOURCE client.headers: must be an object"),
+        ({"client__headers": {"X-A": None}}, "HR_SOURCE client.headers.X-A: "),
+        ({"client__auth": 7}, "HR_SOURCE client.auth: must be an object"),
+        ({"auth__type": "magic"}, "HR_SOURCE client.auth.type: must be one of"),
+        ({"auth__type": []}, "HR_SOURCE client.auth.type: must be one of"),
+        ({"auth__password": GONE}, "HR_SOURCE client.auth.password: is missing"),
+        ({"auth__password": None}, "HR_SOURCE client.auth.password: must be a text"),
+        ({"auth__user": "x"}, "HR_SOURCE client.auth.user: is not known here"),
+        ({"client__auth": "bearer"}, "HR_SOURCE client.auth.token: is missing"),
+        (
+            {"client__auth": {"type": "api_key", "api_key": "$HR_OTHER", "location": "body"}},
+            "HR_SOURCE client.auth.location: must be header or query",
+        ),
+        ({"client__paginator": 7}, "HR_SOURCE client.paginator: type must be one of"),
+        ({"paginator__type": "guess"}, "HR_SOURCE client.paginator: type must be one of"),
+        ({"paginator__type": []}, "HR_SOURCE client.paginator: type must be one of"),
+        ({"paginator__limit": GONE}, "HR_SOURCE client.paginator.limit: is missing"),
+        ({"paginator__limit": 0}, "HR_SOURCE client.paginator.limit: must be a whole number above 0"),
+        ({"paginator__limit": "200"}, "HR_SOURCE client.paginator.limit: must be a whole number above 0"),
+        ({"paginator__limit": True}, "HR_SOURCE client.paginator.limit: must be a whole number above 0"),
+        ({"paginator__limit": None}, "HR_SOURCE client.paginator.limit: must be a whole number above 0"),
+        ({"paginator__offset": -1}, "HR_SOURCE client.paginator.offset: must be a whole number"),
+        ({"paginator__limit_param": ""}, "HR_SOURCE client.paginator.limit_param: must be the name"),
+        ({"paginator__maximum_offset": 10}, "HR_SOURCE client.paginator.maximum_offset: is not known here"),
+        ({"paginator__stop_after_empty_page": False}, "client.paginator.stop_after_empty_page: must be true"),
+        ({"paginator__total_path": "a..b"}, "HR_SOURCE client.paginator.total_path: must be a path"),
+        ({"endpoint__paginator": {"type": "x"}}, "HR_SOURCE resources[0].endpoint.paginator: type must be one of"),
+        ({"resource__name": GONE}, "HR_SOURCE resources[0].name: is missing"),
+        ({"resource__name": None}, "HR_SOURCE resources[0].name: "),
+        ({"resource__name": "dbo.Employees; DROP"}, "HR_SOURCE resources[0].name: must be the name of a table"),
+        ({"resource__name": "Å"}, "HR_SOURCE resources[0].name: must be the name of a table"),
+        ({"resource__primary_key": GONE}, "HR_SOURCE resources[0].primary_key: is missing"),
+        ({"resource__primary_key": None, "resource__item_path": GONE}, "HR_SOURCE resources[0].primary_key: "),
+        ({"resource__primary_key": ["a", "b"]}, "HR_SOURCE resources[0].primary_key: must be the name of one field"),
+        ({"resource__item_path": "api/Employees/{Id}"}, "HR_SOURCE resources[0].item_path: must hold {EmployeeId}"),
+        ({"resource__item_path": "https://evil.example/{EmployeeId}"}, "resources[0].item_path: must be relative"),
+        ({"resource__write_disposition": "merge"}, "HR_SOURCE resources[0].write_disposition: is not known here"),
+        ({"resource__endpoint": None}, "HR_SOURCE resources[0].endpoint: must be an object"),
+        ({"endpoint__path": GONE}, "HR_SOURCE resources[0].endpoint.path: is missing"),
+        ({"endpoint__path": None}, "HR_SOURCE resources[0].endpoint.path: "),
+        ({"endpoint__path": "https://evil.example/"}, "HR_SOURCE resources[0].endpoint.path: must be relative"),
+        ({"endpoint__path": "//evil.example/"}, "HR_SOURCE resources[0].endpoint.path: must be relative"),
+        ({"endpoint__path": "x?y=1"}, "HR_SOURCE resources[0].endpoint.path: must not hold a query"),
+        ({"endpoint__path": "x\ty"}, "HR_SOURCE resources[0].endpoint.path: "),
+        ({"endpoint__method": "POST"}, "HR_SOURCE resources[0].endpoint.method: must be GET"),
+        ({"endpoint__data_selector": "[0]"}, "HR_SOURCE resources[0].endpoint.data_selector: must be a path"),
+        ({"endpoint__data_selector": 7}, "HR_SOURCE resources[0].endpoint.data_selector: must be a path"),
+        ({"endpoint__params": {"a": {"b": 1}}}, "HR_SOURCE resources[0].endpoint.params.a: "),
+    ],
+    ids=lambda value: value[10:60] if isinstance(value, str) else "-".join(value),
+)
+def test_a_wrong_document_is_told_by_its_path(changes: dict[str, Any], told: str) -> None:
+    assert any(told in problem for problem in wrong(**changes))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("s3cret", "a secret must not stand here"),
+        ("Bearer s3cret", "a secret must not stand here"),
+        ("$SQL_CONNECTION_STRING", "only settings whose names begin with HR_"),
+        ("$HR_SOURCE", "only settings whose names begin with HR_"),
+        ("$HR_PASSWORD!s3cret", "as the whole value"),
+        ("$hr_password", "only settings whose names begin with HR_"),
+        ("$HR_NOWHERE", "refers to the setting HR_NOWHERE, which is not set"),
+        ("$HR_EMPTY", "refers to the setting HR_EMPTY, which is not set"),
+    ],
+)
+def test_a_secret_is_the_name_of_an_hr_setting(value: str, told: str) -> None:
+    (problem,) = wrong(auth__password=value)
+    assert problem.startswith("HR_SOURCE client.auth.password: ")
+    assert told in problem
+
+
+@pytest.mark.parametrize(
+    "name", ["Authorization", "X-Api-Key", "api_key", "apikey", "Cookie", "access_token", "password"]
+)
+@pytest.mark.parametrize("place", ["client__headers", "endpoint__params"])
+def test_a_secret_may_not_stand_in_headers_or_params_either(place: str, name: str) -> None:
+    (problem,) = wrong(**{place: {name: "s3cret"}})
+    assert "a secret must not stand here" in problem
+    assert good(**{place: {name: "$HR_OTHER"}})
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    found = wrong(client__base_url="ftp://x", auth__password="s3cret", endpoint__path="//x", resource__name="1")
+    assert [p.split(": ")[0].removeprefix("HR_SOURCE ") for p in found] == [
+        "client.base_url",
+        "resources[0].name",
+        "resources[0].endpoint.path",
+        "client.auth.password",
+    ]
+
+
+def test_two_resources_may_not_fill_one_table() -> None:
+    document = json.loads(DESIGN)
+    document["resources"].append({**document["resources"][0], "name": "EMPLOYEES"})
+    found, problems = load(json.dumps(document))
+    assert found is None
+    assert problems == ["HR_SOURCE resources: two resources fill the table employees; use one resource a table."]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"client": ', "not valid JSON at line 1, column 12"),
+        ("[]", "must be a JSON object"),
+        ('"x"', "must be a JSON object"),
+        ("[" * 100_000, "not valid JSON"),
+        ("no/such/file.json", "(no/such/file.json): is neither JSON nor the path of a readable file"),
+        ("client: {password: s3cret}", "is neither JSON nor the path of a readable file"),
+        ("/", "is neither JSON nor the path of a readable file"),
+    ],
+    ids=["cut", "list", "text", "deep", "no file", "yaml", "folder"],
+)
+def test_a_source_that_cannot_be_read_is_named(text: str, told: str) -> None:
+    found, problems = load(text)
+    assert found is None
+    assert len(problems) == 1
+    assert problems[0].startswith("HR_SOURCE")
+    assert told in problems[0]
+    assert "s3cret" not in problems[0]
+
+
+def test_a_repr_tells_no_secret() -> None:
+    found = good(client__headers={"X-Token": "$HR_OTHER"}, endpoint__params={"token": "$HR_OTHER"})
+    assert "s3cret" not in repr(found) + repr(found.auth) + repr(found.resources)
+
+
+def test_a_secret_with_a_line_break_is_not_told_by_any_error_in_the_chain() -> None:
+    """Secrets read from files often end so; the HTTP library's own error quotes the header, and logs show causes."""
+    problems: list[str] = []
+    with HrEmulator([], {"bearer": "s3cret"}) as hr:
+        text = changed(client__base_url=hr.url, client__auth={"type": "bearer", "token": "$HR_PASSWORD"})
+        found = source.load(text, {"HR_PASSWORD": "s3cret\n"}, problems)
+        told = list(problems)  # to refuse it here would do, too
+        if found:
+            with HrApi(found, MovedClock()) as api, pytest.raises(UpstreamError) as failed:
+                list(api.pages(found.resources[0]))
+            told = traceback.format_exception(failed.value)
+    assert told
+    assert "s3cret" not in "".join(told)
