@@ -5,6 +5,8 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -125,6 +127,64 @@ def test_an_api_key_may_go_in_the_query() -> None:
     assert asked == [("/base/staff", {"key": ["t0ken"], "active": ["true"]})]
 
 
+def test_an_api_key_without_a_name_goes_in_authorization() -> None:
+    seen: list[str] = []
+    with server(lambda _p, _q, headers: seen.append(headers["Authorization"]) or as_json([])) as url:  # type: ignore[func-returns-value]
+        fetch(api(url, auth={"type": "api_key", "api_key": "$HR_TOKEN"}))
+    assert seen == ["t0ken"]
+
+
+def test_headers_and_params_of_the_source_are_sent_with_every_page() -> None:
+    asked: list[tuple[str, dict[str, list[str]]]] = []
+
+    def answer(_path: str, query: dict[str, list[str]], headers: Any) -> Answer:
+        asked.append((headers["X-Tenant"], query))
+        return as_json({"data": [{"a": len(asked)}], "total": 2})
+
+    paginator = {"type": "offset", "limit": 1, "offset": 5, "offset_param": "skip", "limit_param": "top"}
+    endpoint = {"path": "x", "params": {"q": "a&b=c ü"}, "data_selector": "data", "paginator": paginator}
+    with server(answer) as url:
+        assert fetch(api(url, client={"headers": {"X-Tenant": "T1"}}, endpoint=endpoint)) == [{"a": 1}, {"a": 2}]
+    assert asked == [
+        ("T1", {"q": ["a&b=c ü"], "skip": ["5"], "top": ["1"]}),
+        ("T1", {"q": ["a&b=c ü"], "skip": ["6"], "top": ["1"]}),
+    ]
+
+
+@pytest.mark.parametrize(("given", "first"), [({}, "0"), ({"base_page": 1}, "1"), ({"base_page": 1, "page": 4}, "4")])
+def test_page_numbers_begin_where_the_source_says(given: dict[str, int], first: str) -> None:
+    asked: list[str] = []
+
+    def answer(_path: str, query: dict[str, list[str]], _headers: Any) -> Answer:
+        asked.append(query["page"][0])
+        return as_json({"items": [], "total": 0})
+
+    endpoint = {"path": "x", "data_selector": "items", "paginator": {"type": "page_number", **given}}
+    with server(answer) as url:
+        assert fetch(api(url, endpoint=endpoint)) == []
+    assert asked == [first]
+
+
+def test_page_numbers_without_a_total_end_at_an_empty_page() -> None:
+    endpoint = {"path": "x", "data_selector": "items", "paginator": {"type": "page_number", "page_param": "p"}}
+    pages = [{"items": [{"a": 1}]}, {"items": [{"a": 2}]}, {"items": []}]
+    with server(offset_pages(pages)) as url:
+        assert fetch(api(url, endpoint=endpoint)) == [{"a": 1}, {"a": 2}]
+
+
+def test_a_total_may_be_written_as_text() -> None:
+    endpoint = {"path": "x", "data_selector": "data", "paginator": OFFSET}
+    with server(offset_pages([{"data": [{"a": 1}], "total": "1"}])) as url:
+        assert fetch(api(url, endpoint=endpoint)) == [{"a": 1}]
+
+
+def test_people_who_join_while_pages_are_read_are_fetched_too() -> None:
+    endpoint = {"path": "x", "data_selector": "data", "paginator": {**OFFSET, "limit": 1}}
+    pages = [{"data": [{"a": n}], "total": total} for n, total in ((1, 2), (2, 3), (3, 3))]
+    with server(offset_pages(pages)) as url:
+        assert [r["a"] for r in fetch(api(url, endpoint=endpoint))] == [1, 2, 3]
+
+
 # --- fetches that do not add up -----------------------------------------------------------------------------------
 
 
@@ -138,6 +198,11 @@ def offset_pages(pages: list[Any]) -> Callable[..., Answer]:
     [
         ([{"data": [{"a": 1}], "total": 2}, {"data": [], "total": 2}], "stopped at 1 of 2"),
         ([{"data": [{"a": 1}]}], "no total at total"),
+        ([{"data": [{"a": 1}], "total": None}], "no total at total"),
+        ([{"data": [{"a": 1}], "total": True}], "no total at total"),
+        ([{"data": [], "total": 2}], "stopped at 0 of 2"),
+        ([{"data": None, "total": 0}], "no list of records at data"),
+        ([[{"a": 1}]], "no list of records at data"),
         ([{"data": [{"a": 1}], "total": 9}, {"data": [{"a": 1}], "total": 9}], "same page twice"),
         ([{"items": []}], "no list of records at data"),
         ([{"data": {"a": 1}}], "no list of records at data"),
@@ -182,6 +247,60 @@ def test_what_may_pass_is_asked_again(first: tuple[int, dict[str, str]]) -> None
         assert fetch(api(url)) == [{"a": 1}]
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_retry_after_is_waited_for_in_seconds_or_until_a_date(status: int) -> None:
+    in_five_minutes = format_datetime(datetime.now(UTC) + timedelta(minutes=5), usegmt=True)
+    answers = iter(
+        [(status, {"Retry-After": "120"}, b""), (status, {"Retry-After": in_five_minutes}, b""), as_json([{"a": 1}])]
+    )
+    clock = MovedClock()
+    with server(lambda *_: next(answers)) as url:
+        found = api(url)
+        with HrApi(found, clock) as hr:
+            assert list(hr.pages(found.resources[0])) == [[{"a": 1}]]
+    seconds, until = clock.sleeps
+    assert seconds == 120
+    assert 270 < until <= 300
+
+
+@pytest.mark.parametrize("header", ["soon", "-5", "", "1.5"])
+def test_a_retry_after_that_says_nothing_is_ignored(header: str) -> None:
+    answers = iter([(503, {"Retry-After": header}, b""), as_json([{"a": 1}])])
+    clock = MovedClock()
+    with server(lambda *_: next(answers)) as url:
+        found = api(url)
+        with HrApi(found, clock) as hr:
+            assert list(hr.pages(found.resources[0])) == [[{"a": 1}]]
+    assert len(clock.sleeps) == 1
+    assert 0 < clock.sleeps[0] <= 8
+
+
+def test_a_retry_after_of_a_day_is_not_sat_out() -> None:
+    clock = MovedClock()
+    with server(lambda *_: (503, {"Retry-After": "86400"}, b"")) as url:
+        found = api(url)
+        with HrApi(found, clock) as hr, pytest.raises(UpstreamError, match="HR answered 503"):
+            list(hr.pages(found.resources[0]))
+    assert sum(clock.sleeps) < 3600
+
+
+def test_after_the_runs_end_no_page_is_asked_for() -> None:
+    asked: list[int] = []
+    endpoint = {"path": "x", "data_selector": "data", "paginator": OFFSET}
+    clock = MovedClock()
+
+    def answer(*_: Any) -> Answer:
+        asked.append(1)
+        clock.move(minutes=30)
+        return as_json({"data": [{"a": len(asked)}], "total": 9})
+
+    with server(answer) as url:
+        found = api(url, endpoint=endpoint)
+        with HrApi(found, clock, clock.monotonic() + 60) as hr, pytest.raises(UpstreamError, match="time of this run"):
+            list(hr.pages(found.resources[0]))
+    assert asked == [1]
+
+
 def test_a_page_is_given_up_30_seconds_after_its_first_failure() -> None:
     clock, asked = MovedClock(), []
     with server(lambda *_: asked.append(1) or (500, {}, b"")) as url:  # type: ignore[func-returns-value]
@@ -216,6 +335,13 @@ def test_a_redirect_is_not_followed_and_takes_no_credential_along() -> None:
     assert seen == []
 
 
+def test_a_single_record_behind_a_redirect_is_not_followed_either() -> None:
+    with server(lambda *_: (307, {"Location": "http://127.0.0.1:9/"}, b"")) as url:
+        found = api(url, item_path="staff/{EmployeeId}")
+        with HrApi(found, MovedClock()) as hr, pytest.raises(UpstreamError, match="a redirect"):
+            hr.record(found.resources[0], "A")
+
+
 def test_nobody_answers() -> None:
     with server(lambda *_: as_json([])) as url:
         pass
@@ -244,6 +370,45 @@ def test_a_single_record_is_taken_bare_or_wrapped(wrap: Callable[[Any], Any]) ->
     assert asked == ["/base/staff/a%20b%2Fc/card"]
 
 
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("E 1/2", "/base/staff/E%201%2F2"),
+        ("%2e%2e", "/base/staff/%252e%252e"),
+        ("a?b#c", "/base/staff/a%3Fb%23c"),
+        ("é:@", "/base/staff/%C3%A9%3A%40"),
+        ("a..b", "/base/staff/a..b"),
+    ],
+)
+def test_an_id_is_one_step_of_the_path(key: str, path: str) -> None:
+    asked: list[str] = []
+    with server(lambda p, _q, _h: asked.append(p) or as_json({"EmployeeId": key})) as url:  # type: ignore[func-returns-value]
+        found = api(url, item_path="staff/{EmployeeId}")
+        with HrApi(found, MovedClock()) as hr:
+            assert hr.record(found.resources[0], key) == {"EmployeeId": key}
+    assert asked == [path]
+
+
+def test_a_single_record_comes_from_the_emulator_with_credentials(clock: MovedClock) -> None:
+    staff = people.invent(3, today=clock.utc_now().date())
+    auth = {"type": "bearer", "token": "$HR_TOKEN"}
+    endpoint = {"path": "api/Employees", "data_selector": "data"}
+    with HrEmulator(staff, {"bearer": "t0ken"}) as emulator:
+        found = api(emulator.url, auth=auth, endpoint=endpoint, item_path="api/Employees/{EmployeeId}")
+        with HrApi(found, clock) as hr:
+            assert hr.record(found.resources[0], "E00002") == staff[1]
+            assert hr.record(found.resources[0], "E99999") is None
+
+
+def test_without_an_item_path_nobody_is_asked() -> None:
+    asked: list[int] = []
+    with server(lambda *_: asked.append(1) or as_json({})) as url:  # type: ignore[func-returns-value]
+        found = api(url)
+        with HrApi(found, MovedClock()) as hr:
+            assert hr.record(found.resources[0], "A") is None
+    assert asked == []
+
+
 def test_a_single_record_that_hr_does_not_know_is_none() -> None:
     with server(lambda *_: (404, {}, b"")) as url:
         found = api(url, item_path="staff/{EmployeeId}")
@@ -252,10 +417,10 @@ def test_a_single_record_that_hr_does_not_know_is_none() -> None:
             assert hr.record(found.resources[0], "..") is None  # would climb out of the path
 
 
-@pytest.mark.parametrize("answer", [[], [{"a": 1}, {"a": 2}], "text"])
+@pytest.mark.parametrize("answer", [[], [{"a": 1}, {"a": 2}], "text", {"data": "text"}, {"data": None}])
 def test_an_answer_that_is_not_one_record_is_refused(answer: Any) -> None:
     with server(lambda *_: as_json(answer)) as url:
-        found = api(url, item_path="staff/{EmployeeId}")
+        found = api(url, endpoint={"path": "x", "data_selector": "data"}, item_path="staff/{EmployeeId}")
         with HrApi(found, MovedClock()) as hr, pytest.raises(UpstreamError, match="is not a record"):
             hr.record(found.resources[0], "A")
 

@@ -1,13 +1,14 @@
 """Migrations on both engines: once each, again without harm, the mapping theirs to change."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from provisioning import jobs, migration
+from provisioning import database, jobs, migration, tables
 from provisioning.database import Database
-from provisioning.errors import MappingError
+from provisioning.errors import DatabaseError, MappingError, SettingsError
 from provisioning.settings import Settings
 
 
@@ -34,6 +35,47 @@ def view(db: Database, employee_id: str, column: str) -> object:
 
 def test_run_again_nothing_happens(db: Database) -> None:
     assert migration.migrate(db) == []
+
+
+def test_a_fresh_database_gets_every_script_and_the_mapping(tmp_path: Path) -> None:
+    with database.connect(f"sqlite:///{tmp_path}/x.db") as db:
+        assert migration.migrate(db) == ["0001_mirror.sql", "0002_bookkeeping.sql", "mapping.sql"]
+        assert migration.migrate(db) == []
+        assert migration.migrate(db, sample=True) == ["sample.sql"]
+        assert len(list(db.rows("migrations"))) == 2
+
+
+def test_every_script_is_noted_on_both_engines(db: Database) -> None:
+    assert sorted(str(row[0]) for row in db.rows("migrations")) == ["0001_mirror.sql", "0002_bookkeeping.sql"]
+
+
+@pytest.mark.parametrize(
+    ("text", "batches"),
+    [
+        ("SELECT 1;\nGO\nSELECT 2;\n", 2),
+        ("SELECT 1;\n  go\t\nSELECT 2;\nGO\nGO\n", 2),
+        ("SELECT 1;\r\nGO\r\nSELECT 2;\r\n", 2),
+        ("\ufeffSELECT 'GO' AS a;\n-- GO on\nGO\n", 1),
+        ("-- nothing\nGO\n", 0),
+    ],
+)
+def test_a_script_is_split_at_lines_that_say_go(tmp_path: Path, text: str, batches: int) -> None:
+    file = tmp_path / "x.sql"
+    file.write_bytes(text.encode("utf-8"))
+    found = list(migration._batches(file, "sqlserver"))
+    assert len(found) == batches
+    assert not any("\ufeff" in batch for batch in found)
+
+
+@pytest.mark.parametrize(
+    "literal", ["'Plan N'", "'see dbo.Employees'", "'it''s N'", "'a -- b'"], ids=["N", "dbo", "quote", "comment"]
+)
+def test_what_stands_in_a_text_stays_as_it_is_on_sqlite(literal: str) -> None:
+    """mapping.sql is the users' own, and may say anything."""
+    statement = f"CREATE VIEW dbo.ScimUsers AS SELECT {literal} AS title FROM dbo.Employees AS e WHERE e.Title <> N'x'"
+    told = migration._for_sqlite(statement)
+    assert literal in told
+    assert told.endswith("FROM Employees AS e WHERE e.Title <> 'x'")
 
 
 def test_the_sample_is_invented_odd_and_can_be_added_again(db: Database) -> None:
@@ -99,6 +141,100 @@ def test_a_wrong_mapping_is_named_in_full_and_changes_nothing(
         migration.change_mapping(db, settings)
     assert len(wrong.value.problems) == 2
     assert view(db, "DW", "userName") == "DW"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("e.Title AS 'title'", "e.Nowhere AS 'title'"), ("FROM dbo.Employees AS e", "FRM dbo.Employees AS e")],
+    ids=["no such column", "syntax"],
+)
+def test_a_mapping_the_database_refuses_changes_nothing(
+    db: Database, scripts: Path, connection_string: str, before: str, after: str
+) -> None:
+    migration.migrate(db, sample=True)
+    edit(scripts, before, after)
+    settings = Settings.from_environ({"SQL_CONNECTION_STRING": connection_string})
+    with pytest.raises(DatabaseError):
+        migration.change_mapping(db, settings)
+    assert view(db, "DW", "title") == "The Masked Mallard"
+
+
+def test_who_changes_is_told_per_attribute(db: Database, scripts: Path, connection_string: str) -> None:
+    migration.migrate(db, sample=True)
+    edit(scripts, "e.NickName AS 'nickName'", "COALESCE(e.NickName, 'none') AS 'nickName'")
+    settings = Settings.from_environ({"SQL_CONNECTION_STRING": connection_string})
+    change = migration.change_mapping(db, settings)
+    nameless = [str(r[0]) for r in db.select("SELECT EmployeeId FROM dbo.Employees WHERE NickName IS NULL", (), "t")]
+    assert {path: list(ids) for path, ids in change.attributes.items()} == {"nickName": sorted(nameless)}
+    assert change.people == len(nameless) > 0
+
+
+def test_a_users_comments_in_the_mapping_do_no_harm(db: Database, scripts: Path, connection_string: str) -> None:
+    migration.migrate(db, sample=True)
+    edit(scripts, "e.Title AS 'title',", "e.Title AS 'title', -- what HR calls it; not the job;\n")
+    settings = Settings.from_environ({"SQL_CONNECTION_STRING": connection_string})
+    assert migration.change_mapping(db, settings).people == 0
+    assert view(db, "DW", "title") == "The Masked Mallard"
+
+
+def test_without_its_scripts_migrate_says_where_they_should_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migration, "SCRIPTS", tmp_path / "sql")
+    with database.connect(f"sqlite:///{tmp_path}/x.db") as db, pytest.raises(SettingsError, match="run migrate from a"):
+        migration.migrate(db)
+
+
+EMPLOYEES = """
+EmployeeId varchar(10) not null · Name_FirstName, Name_MiddleName, Name_LastName nvarchar(100) ·
+Name_FullName nvarchar(300) not null · Salutation tinyint · NickName nvarchar(50) ·
+NationalityId, LanguageId varchar(50) · Email nvarchar(50) · Gender tinyint · BirthDate date · RowNumber int ·
+CreatedBy nvarchar(50) · CreatedDateTime datetime2(7) · ModifiedBy nvarchar(50) · ModifiedDateTime datetime2(7) ·
+VersionStamp int · Active bit · Initials nvarchar(20) · LocationId varchar(10) · Location_Name nvarchar(50) ·
+Office nvarchar(20) · ManagerId varchar(10) · Manager_Name nvarchar(300) · OrganizationId varchar(10) ·
+OrganizationName nvarchar(50) · JobId varchar(10) · Job_Description nvarchar(50) · JobTypeId varchar(10) ·
+JobType_Description nvarchar(50) · Title nvarchar(50) · ValidFrom, ValidTo date · Released bit ·
+HiredDate, TerminatedDate date
+"""
+
+
+def wanted(text: str) -> list[tuple[str, str, bool]]:
+    found = []
+    for group in " ".join(text.split()).split(" · "):
+        names, kind = re.fullmatch(r"(.*?) ((?:n?varchar|datetime2|tinyint|int|bit|date)\b.*)", group).groups()  # type: ignore[union-attr]
+        nullable = not kind.endswith(" not null")
+        found += [(n.casefold(), kind.removesuffix(" not null"), nullable) for n in names.split(", ")]
+    return found
+
+
+def catalogue(db: Database, table: str) -> list[tuple[str, str, bool]]:
+    found = [tables._column(row[1:]) for row in list(db.rows("table_columns", table))]
+    return [(c.name.casefold(), c.declaration.replace("datetime2(6)", "datetime2(7)"), c.nullable) for c in found]
+
+
+def test_the_employees_have_the_columns_of_the_issue_on_both_engines(db: Database) -> None:
+    assert catalogue(db, "Employees") == wanted(EMPLOYEES)
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("Organizations", "OrganizationId varchar(10) not null · OrganizationName nvarchar(50)"),
+        ("Locations", "LocationId varchar(10) not null · Location_Name nvarchar(50) · Office nvarchar(20)"),
+        (
+            "AbsentRecords",
+            "TableName nvarchar(128) not null · RecordKey nvarchar(200) not null · AbsentSince datetime2(7) not null",
+        ),
+    ],
+)
+def test_the_other_tables_of_the_mirror_agree_on_both_engines(db: Database, table: str, columns: str) -> None:
+    assert catalogue(db, table) == wanted(columns)
+
+
+def test_the_views_have_the_same_columns_on_both_engines(db: Database) -> None:
+    text = (migration.SCRIPTS / "mapping.sql").read_text(encoding="utf-8")
+    selected = re.sub(r"--[^\n]*", "", text).split("SELECT", 1)[1].split("FROM dbo.Employees")[0]
+    lines = [line.strip().rstrip(",") for line in selected.split("\n") if line.strip()]
+    names = [re.split(r" AS |\.", line)[-1] if "'" not in line else line.split("'")[1] for line in lines]
+    assert [c.casefold() for c in db.view_columns("ScimUsers")] == [n.casefold() for n in names]
 
 
 def test_a_first_mapping_that_is_wrong_is_told_by_migrate(scripts: Path, tmp_path: Path) -> None:

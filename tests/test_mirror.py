@@ -1,5 +1,7 @@
 """Records and columns in, rows and reasons out. Pure."""
 
+import time
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -59,6 +61,21 @@ def test_nested_objects_are_flattened_and_names_matched_without_case() -> None:
         (("decimal", 0, 9, 2), Decimal("12.5"), "12.50"),
         (("money",), "3", "3.0000"),
         (("float",), Decimal("0.1"), 0.1),
+        (("real",), Decimal("0.5"), 0.5),
+        (("smallint",), "-32768", -32768),
+        (("numeric", 0, 5), "12345", "12345"),
+        (("smallmoney",), Decimal("1.23456"), "1.2346"),
+        (("nchar", 4), "Zoë ", "Zoë"),
+        (("varchar", 400), "x" * 400, "x" * 400),
+        (("varchar", 1), "€", "€"),
+        (("datetime2", 0, 0, 7), "2024-01-02T03:04:05.12345678Z", "2024-01-02 03:04:05.1234568"),
+        (("datetime2", 0, 0, 7), "2024-12-31T23:59:59.99999995Z", "2025-01-01 00:00:00.0000000"),
+        (("datetime2", 0, 0, 7), "2024-01-02", "2024-01-02 00:00:00.0000000"),
+        (("datetime2", 0, 0, 3), "2024-01-02T03:04:05.1234999", "2024-01-02 03:04:05.123"),
+        (("datetime2", 0, 0, 3), "2024-01-02T03:04:05.1235", "2024-01-02 03:04:05.124"),
+        (("datetime2", 0, 0, 0), "2024-01-01T00:30:00-0330", "2024-01-01 04:00:00"),
+        (("datetime2", 0, 0, 0), "0001-01-01T00:00:00", "0001-01-01 00:00:00"),
+        (("date",), "", None),
         (("uniqueidentifier",), "6f9619ff-8b86-d011-b42d-00c04fc964ff", "6F9619FF-8B86-D011-B42D-00C04FC964FF"),
     ],
 )
@@ -71,6 +88,9 @@ def test_a_value_takes_the_one_form_of_its_column(column: tuple[Any, ...], value
     [
         (("nvarchar", 2), "abc", "3 characters, the column holds 2"),
         (("nvarchar", 1), "😀", "2 characters, the column holds 1"),
+        (("nvarchar", 100), "x" * 400, "400 characters, the column holds 100"),
+        (("nvarchar", 100), "ë" * 400, "400 characters, the column holds 100"),
+        (("varchar", 3), "ëëëë", "4 bytes, the column holds 3"),
         (("varchar", 9), "Łukasz", "letters that a varchar column of code page 1252 loses"),
         (("varchar", 9), "日本", "loses"),
         (("nvarchar", 9), "a\0b", "NUL"),
@@ -88,6 +108,24 @@ def test_a_value_takes_the_one_form_of_its_column(column: tuple[Any, ...], value
         (("decimal", 0, 4, 2), "123.45", "more digits"),
         (("decimal", 0, 4, 2), "many", "is not a number"),
         (("float",), "NaN", "is not a number"),
+        (("float",), Decimal("1e400"), "is not a number"),
+        (("float",), True, "is not a number"),
+        (("real",), Decimal("1e39"), "is not a number"),
+        (("real",), Decimal("1e400"), "is not a number"),
+        (("real",), "NaN", "is not a number"),
+        (("real",), True, "is not a number"),
+        (("smallint",), 32768, "is outside -32768 to 32767"),
+        (("bigint",), 2**63, "is outside"),
+        (("bigint",), "9" * 20, "is not a whole number"),
+        (("decimal", 0, 9, 2), True, "is not a number"),
+        (("decimal", 0, 9, 2), "NaN", "is not a number"),
+        (("decimal", 0, 9, 2), Decimal("1e999999999"), "is not a number"),
+        (("time", 0, 0, 0), "25:00", "does not exist"),
+        (("datetime2", 0, 0, 7), "2026-02-30T10:00:00Z", "does not exist"),
+        (("datetime2", 0, 0, 7), "2024-01-02T03:04:05+25:00", "does not exist"),
+        (("datetime2", 0, 0, 0), "9999-12-31T23:59:59.5", "does not exist"),
+        (("datetime2", 0, 0, 7), "0001-01-01T00:00:00+02:00", "does not exist"),
+        (("date",), 20240229, "is not a date"),
         (("uniqueidentifier",), "x", "is not a uniqueidentifier"),
         (("geography",), "x", "does not fill columns of type geography"),
     ],
@@ -121,6 +159,79 @@ def test_of_two_records_with_one_key_the_second_is_rejected() -> None:
     rows = fetch.take([{"Id": "a1", "Title": "one"}, {"Id": "A1 ", "Title": "two"}])
     assert [row["Title"] for row in rows] == ["one"]
     assert fetch.rejected[0].reasons == ("a second record with this key",)
+
+
+INTEGER_KEY = Column("Id", "int", nullable=False)
+NUMBERED = Table("Numbered", INTEGER_KEY, (INTEGER_KEY, Column("Title", "nvarchar", 5)))
+
+
+@pytest.mark.parametrize("spelled", [7, "7", "007", "+7", " 7", Decimal("7.0")])
+def test_a_number_that_is_a_key_is_the_same_however_it_is_written(spelled: Any) -> None:
+    fetch = Fetch(NUMBERED, {"7": 7})
+    rows = fetch.take([{"Id": spelled}, {"Id": 7}])
+    assert [row["Id"] for row in rows] == [7]
+    assert (fetch.absent(), [r.reasons for r in fetch.rejected]) == ([], [("a second record with this key",)])
+
+
+@pytest.mark.parametrize("spelled", ["6f9619ff-8b86-d011-b42d-00c04fc964ff", "{6F9619FF-8B86-D011-B42D-00C04FC964FF}"])
+def test_a_guid_that_is_a_key_is_the_same_however_it_is_written(spelled: str) -> None:
+    held = "6F9619FF-8B86-D011-B42D-00C04FC964FF"
+    key = Column("Id", "uniqueidentifier", nullable=False)
+    fetch = Fetch(Table("Guids", key, (key,)), {mirror.canonical_key(held): held})
+    assert (fetch.take([{"Id": spelled}]), fetch.absent()) == ([{"Id": held}], [])
+
+
+def test_a_number_with_very_many_digits_is_refused_at_once() -> None:
+    began = time.monotonic()
+    assert "is " in reason(Decimal("1e100000"), "int")  # with 1e3000000 it takes minutes
+    assert time.monotonic() - began < 0.1
+
+
+@pytest.mark.parametrize(("first", "second"), [("a1", "A1"), ("a1", "a1  "), ("ÅSE", "åse"), (7, "7")])
+def test_keys_that_differ_by_case_or_trailing_blanks_are_one(first: Any, second: Any) -> None:
+    assert mirror.canonical_key(first) == mirror.canonical_key(second) != mirror.canonical_key(" a1")
+
+
+def test_a_rejected_record_is_present() -> None:
+    fetch = Fetch(TABLE, {"1": "1", "2": "2"})
+    assert fetch.take([{"Id": "1", "Title": "x" * 400}]) == []
+    assert (fetch.absent(), fetch.keyless) == (["2"], 0)
+
+
+def test_who_is_absent_is_told_as_the_mirror_spells_her() -> None:
+    fetch = Fetch(TABLE, {"ab": "Ab ", "cd": "CD"})
+    fetch.take([{"Id": "cd"}])
+    assert fetch.absent() == ["Ab "]
+
+
+def test_text_that_looks_like_sql_is_text() -> None:
+    text = "Robert'); DROP TABLE Employees;--"
+    assert mirror.typed(text, Column("c", "nvarchar", 100)) == text
+
+
+def test_a_single_records_gaps_keep_what_the_mirror_holds() -> None:
+    fetch = Fetch(TABLE, {"1": "1"})
+    (row,) = fetch.take([{"Id": "1", "Title": None}])
+    held = {"Id": "1", "Name_First": "Ana", "Title": "x"}
+    assert fetch.kept(row, held) == {"Id": "1", "Name_First": "Ana", "Title": None}
+
+
+def test_a_column_of_its_own_is_not_mistaken_for_part_of_an_object() -> None:
+    assert dict(mirror.flatten({"A": {"B": {"C": 1}, "D": {}}, "E": [1]})) == {"A_B_C": 1, "A_D": None, "E": [1]}
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (("nvarchar", 5), "nvarchar(5)"),
+        (("nvarchar", -1), "nvarchar(max)"),
+        (("datetime2", 0, 27, 7), "datetime2(7)"),
+        (("decimal", 5, 9, 2), "decimal(9, 2)"),
+        (("int", 4, 10), "int"),
+    ],
+)
+def test_a_column_declares_itself_as_t_sql_does(column: tuple[Any, ...], text: str) -> None:
+    assert Column("c", *column).declaration == text
 
 
 def test_every_reason_of_a_record_is_told_at_once() -> None:
@@ -188,7 +299,15 @@ def test_a_record_nested_without_end_is_rejected() -> None:
         (("decimal", 0, 9, 2), Decimal("12.50"), "12.50"),
         (("decimal", 0, 9, 2), 12.5, "12.50"),
         (("nvarchar", 5), None, None),
+        (("date",), date(2024, 2, 29), "2024-02-29"),
+        (("float",), 0.1, 0.1),
+        (("char", 5), "ab   ", "ab"),
     ],
 )
 def test_what_a_driver_gives_compares_with_what_hr_says(column: tuple[Any, ...], cell: Any, same: Any) -> None:
     assert mirror.held(cell, Column("c", *column)) == same
+
+
+def test_what_the_table_holds_and_no_type_allows_differs_from_anything() -> None:
+    column = Column("c", "date")
+    assert mirror.held("not a date", column) not in ("not a date", None, mirror.held("2024-01-01", column))

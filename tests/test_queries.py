@@ -61,6 +61,42 @@ def test_every_statement_is_used_and_every_one_used_exists() -> None:
     assert {p.stem for p in QUERIES} <= used
 
 
+@pytest.mark.parametrize(
+    "path",
+    sorted((ROOT / "sql").rglob("*.sql")),
+    ids=lambda p: f"{p.parent.name}/{p.stem}",
+)
+def test_a_script_uses_nothing_that_a_compatible_engine_lacks(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("-- ")
+    assert not FORBIDDEN.search(re.sub(r"--[^\n]*", "", text))
+
+
+def test_every_identifier_of_ours_is_shorter_than_64_characters() -> None:
+    text = " ".join(p.read_text(encoding="utf-8") for p in (*QUERIES, *(ROOT / "sql").rglob("*.sql")))
+    assert max(len(word) for word in re.findall(r"\b[A-Za-z_]\w*", re.sub(r"'[^']*'", "", text))) < 64
+
+
+def test_every_json_path_of_an_openjson_is_written_out() -> None:
+    for path in QUERIES:
+        for fields in re.findall(r"OPENJSON\(\?\) WITH \((.*?)\) AS", path.read_text(encoding="utf-8"), re.DOTALL):
+            for one in re.split(r",\s*(?![^(]*\))", fields.strip()):
+                assert one == "{fields}" or re.search(r"'\$(\.\w+)?'$", one), (path.name, one)
+
+
+def test_no_other_statement_is_asked_for_by_name() -> None:
+    """Names that the code gives to run, rows and one, and conditions for people."""
+    asked: set[str] = set()
+    for module in (ROOT / "provisioning").glob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                first = node.args[0] if node.args else None
+                if node.func.attr in ("run", "rows", "one") and isinstance(first, ast.Constant):
+                    asked.add(str(first.value))
+    assert len(asked) > 20
+    assert asked <= {p.stem for p in QUERIES}
+
+
 def filled(db: Database, name: str) -> dict[str, str]:
     """Identifiers for a statement, of dbo.Locations where it wants a table."""
     table = tables.describe(db, Resource("Locations", "LocationId", "x"))
