@@ -1,6 +1,8 @@
 """The command line: one JSON line, the exit codes, and words a person can act on."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from provisioning import __main__ as command_line
-from provisioning import database
+from provisioning import database, ledger
 from provisioning.ledger import Lease
 from tests.conftest import environment
 from tests.emulators.graph import GraphEmulator
@@ -125,3 +127,192 @@ def test_two_updates_at_once_do_not_both_send(environ: dict[str, str], graph: Gr
         process.communicate(timeout=60)
     assert sorted(process.returncode for process in both) == [0, 4]
     assert len(graph.accepted) - before == 50
+
+
+# --- as a process of its own --------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parent.parent
+UPLOAD = "/v1.0/servicePrincipals/a/synchronization/jobs/b/bulkUpload"
+
+
+def start(environ: dict[str, str], *verb: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "provisioning", *verb]
+    env = {"PATH": os.environ["PATH"], **environ}
+    return subprocess.Popen(command, env=env, cwd=ROOT, stdout=-1, stderr=-1, text=True)
+
+
+def process(environ: dict[str, str], *verb: str) -> tuple[int, dict[str, object], str]:
+    """Exit code, the one line of JSON that may be on stdout, and stderr, which is words and no traceback."""
+    started = start(environ, *verb)
+    out, err = started.communicate(timeout=60)
+    (line,) = out.splitlines()
+    assert "Traceback" not in err
+    return started.returncode, json.loads(line), err
+
+
+def test_from_an_empty_folder_to_everybody_sent(
+    tmp_path: Path, environ: dict[str, str], hr: HrEmulator, graph: GraphEmulator
+) -> None:
+    fresh = {**environ, "SQL_CONNECTION_STRING": f"sqlite:///{tmp_path}/fresh.db"}
+    code, _, told = process(fresh, "ingest")
+    assert code == 2
+    assert "python -m provisioning migrate" in told
+    assert process({"SQL_CONNECTION_STRING": fresh["SQL_CONNECTION_STRING"]}, "migrate")[0] == 0
+    code, line, _ = process(fresh, "ingest")
+    assert (code, {name: line[name] for name in INGEST}) == (
+        0,
+        dict.fromkeys(INGEST, 0) | {"fetched": 100, "inserted": 100},
+    )
+    code, line, _ = process(fresh, "create")
+    expected = dict.fromkeys(SENDING, 0) | {"candidates": 100, "sent": 100, "calls": 2}
+    assert (code, {name: line[name] for name in SENDING}) == (0, expected)
+    code, line, _ = process(fresh, "resync", "e00001")
+    assert (code, line["employee_id"], line["status"], line["changed"]) == (0, "E00001", "accepted", False)
+
+
+def test_queued_is_0_too(environ: dict[str, str], capsys: Capture, sqlite_string: str, graph: GraphEmulator) -> None:
+    run(capsys, environ, "ingest")
+    with database.connect(sqlite_string) as db:
+        directory = graph.directory()
+        assert Lease(f"send {directory.service_principal}/{directory.job}", "another").acquire(db)
+        code, line, _ = run(capsys, environ, "resync", "E00001")
+    assert (code, line["status"], line["sent"]) == (0, "queued", 0)
+
+
+def test_people_who_vanished_make_3(environ: dict[str, str], capsys: Capture, sqlite_string: str) -> None:
+    run(capsys, environ, "ingest")
+    run(capsys, environ, "create")
+    with database.connect(sqlite_string) as db:
+        db.execute("DELETE FROM dbo.Employees WHERE EmployeeId = 'E00050'")
+    code, line, told = run(capsys, environ, "update")
+    assert (code, line["out_of_scope"]) == (3, 1)
+    assert "E00050" in told
+
+
+def test_a_run_that_could_not_finish_makes_1_and_its_counts_add_up(environ: dict[str, str], capsys: Capture) -> None:
+    run(capsys, environ, "ingest")
+    code, line, told = run(capsys, {**environ, "GRAPH_DAILY_CALL_LIMIT": "1"}, "create")
+    assert (code, line["candidates"], line["sent"], line["deferred"]) == (1, 100, 50, 50)
+    assert "50 people are still due" in told
+
+
+def test_parked_people_do_not_make_a_run_fail(environ: dict[str, str], capsys: Capture, graph: GraphEmulator) -> None:
+    run(capsys, environ, "ingest")
+    graph.refuse = lambda data: data["externalId"] == "E00050"
+    code, line, told = run(capsys, environ, "create")
+    assert (code, line["sent"], line["parked"]) == (0, 99, 1)
+    assert "parked E00050: Graph answered 400" in told
+
+
+@pytest.mark.parametrize(
+    "verb", ["create", "update", "reconcile", "resend --all", "resync E00001", "ingest", "migrate"]
+)
+def test_wrong_settings_are_named_together_without_secrets(verb: str) -> None:
+    secret = "Hunter2-Secret"
+    environ = {
+        "SQL_CONNECTION_STRING": f"PWD={secret};UID=sa",
+        "HR_SOURCE": json.dumps(
+            {"client": {"base_url": "http://hr.example/", "auth": {"type": "bearer", "token": secret}}}
+        ),
+        "GRAPH_BULK_UPLOAD_URL": f"http://u:{secret}@evil.example{UPLOAD}",
+        "TIME_ZONE": "Mars/Olympus",
+        "SCIM_EXTENSIONS": "{",
+        "GRAPH_DAILY_CALL_LIMIT": "many",
+        "CREATE_LEAD_DAYS": "-1",
+    }
+    code, line, told = process(environ, *verb.split())
+    assert code == 2
+    assert not any(value for value in line.values() if isinstance(value, int))
+    assert all(name in told for name in environ)
+    assert "HR_SOURCE resources: is missing" in told
+    assert secret not in told + json.dumps(line)
+
+
+def test_what_is_missing_is_named_for_each_verb_that_needs_it(capsys: Capture) -> None:
+    for verb, names in {
+        "migrate": ["SQL_CONNECTION_STRING"],
+        "ingest": ["SQL_CONNECTION_STRING", "HR_SOURCE"],
+        "create": ["SQL_CONNECTION_STRING", "GRAPH_BULK_UPLOAD_URL"],
+        "resync E00001": ["SQL_CONNECTION_STRING", "GRAPH_BULK_UPLOAD_URL"],
+    }.items():
+        code, _, told = run(capsys, {}, *verb.split())
+        assert code == 2
+        assert [line for line in told.splitlines() if "is missing" in line] == [
+            f"{verb.split()[0]}: {name}: is missing." if n == 0 else f"{name}: is missing."
+            for n, name in enumerate(names)
+        ]
+
+
+@pytest.mark.parametrize("employee_id", ["", "a b", "é", "../x", "x" * 65, "E00001\n", "'; DROP TABLE x;--"])
+def test_what_cannot_be_an_id_is_wrong_usage_and_not_repeated(
+    environ: dict[str, str], capsys: Capture, employee_id: str
+) -> None:
+    code, line, told = run(capsys, environ, "resync", employee_id)
+    assert (code, line["calls"]) == (2, 0)
+    assert not employee_id.strip() or employee_id.strip() == "E00001" or employee_id not in told + json.dumps(line)
+
+
+def test_the_one_line_is_all_that_stdout_gets_whatever_happens(
+    environ: dict[str, str], hr: HrEmulator, graph: GraphEmulator
+) -> None:
+    hr.patch("E00005", {"BirthDate": "2026-02-30"})
+    assert process(environ, "ingest")[1]["rejected"] == 1
+    graph.fail_next(403, {}, b'{"error": {"code": "Forbidden", "message": "No right to upload."}}')
+    code, line, told = process(environ, "create")
+    assert (code, line["deferred"], line["candidates"]) == (1, 99, 99)
+    assert "Graph answered 403: Forbidden: No right to upload." in told
+
+
+def test_killed_in_the_middle_of_update_nobodys_change_is_lost(
+    environ: dict[str, str],
+    sqlite_string: str,
+    hr: HrEmulator,
+    graph: GraphEmulator,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ledger, "TAKEOVER_PAUSE", 0.05)
+    run(capsys, environ, "ingest")
+    run(capsys, environ, "create")
+    for person in hr.people:
+        hr.patch(person["EmployeeId"], {"Title": "After"})
+    run(capsys, environ, "ingest")
+    graph.latency = 0.3
+    started, before = start(environ, "update"), len(graph.calls)
+    while len(graph.accepted) < 150:
+        assert started.poll() is None
+        time.sleep(0.02)
+    started.send_signal(signal.SIGKILL)
+    started.communicate()
+    graph.latency = 0.0
+    assert len(graph.calls) - before <= 2
+    assert run(capsys, environ, "update")[0] == 4
+    with database.connect(sqlite_string) as db:
+        ((in_flight,),) = db.select("SELECT COUNT(*) FROM provisioning.intents", (), "count")
+        db.execute("UPDATE provisioning.leases SET expires_at = '2000-01-01 00:00:00.0000000'")
+    sent = len(graph.accepted)
+    code, line, _ = run(capsys, environ, "update")
+    assert (code, line["deferred"]) == (0, 0)
+    assert {user["title"] for user in graph.directory().users.values()} == {"After"}
+    assert len(graph.accepted) - 200 <= in_flight
+    assert len(graph.accepted) > sent
+
+
+def test_interrupted_it_still_prints_its_counts_and_gives_the_lease_back(
+    environ: dict[str, str], graph: GraphEmulator, capsys: Capture
+) -> None:
+    """Ctrl-C: a failed job, too, prints one line with what was done."""
+    run(capsys, environ, "ingest")
+    graph.latency = 0.3
+    started = start(environ, "create")
+    while len(graph.accepted) < 50:
+        assert started.poll() is None
+        time.sleep(0.02)
+    started.send_signal(signal.SIGINT)
+    out, err = started.communicate(timeout=60)
+    graph.latency = 0.0
+    assert started.returncode == 1
+    assert "Traceback" not in err
+    assert run(capsys, environ, "create")[0] == 0  # not busy
+    assert len(graph.directory().users) == 100
+    assert json.loads(out)["candidates"] == 100

@@ -1,13 +1,13 @@
 """One person forced through: at once, or by the sender at work."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from provisioning import database, jobs
 from provisioning.errors import BudgetSpent, MalformedId, NotSendable, UnfinishedRun, UnknownEmployee, UpstreamError
-from provisioning.ledger import Lease
+from provisioning.ledger import Lease, Ledger
 from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.emulators.graph import GraphEmulator
@@ -180,3 +180,248 @@ def test_a_spent_budget_says_when_to_come_back(
     with pytest.raises(BudgetSpent) as spent:
         jobs.resync(poor, "E00006", clock=clock)
     assert 86_000 < spent.value.retry_after <= 86_401
+
+
+# --- with the running sender --------------------------------------------------------------------------------------
+
+
+def target(settings: Settings) -> str:
+    assert settings.bulk_upload
+    return settings.bulk_upload.target
+
+
+def lease_is_free(settings: Settings) -> bool:
+    with database.connect(settings.sql_connection_string) as db:
+        heir = Lease(f"send {target(settings)}", "heir")
+        free = heir.acquire(db) and not heir.taken_over
+        heir.drop(db)
+    return free
+
+
+def test_a_sender_at_work_sends_the_queued_before_what_it_had_planned(
+    filled: Settings, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    def meanwhile() -> float:
+        graph.latency = 0.0
+        with database.connect(filled.sql_connection_string, clock) as db:
+            for employee_id in ("E00098", "E00099", "E00001"):
+                Ledger(db, target(filled), "resync").force(employee_id)
+        return 0.0
+
+    graph.latency = meanwhile
+    counts = jobs.create(filled, clock=clock).counts
+    assert counts["candidates"] == counts["sent"] >= 100
+    assert len(graph.directory().users) == 100
+    assert (forced(filled), graph.violations) == (0, [])
+    assert lease_is_free(filled)
+
+
+def test_who_is_forced_at_the_last_moment_is_sent_before_the_lease_is_given_back(
+    filled: Settings, graph: GraphEmulator, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, answers = Lease.release, []
+
+    def too_late(lease: Lease, db: database.Database, name: str, tried: Sequence[str] = ()) -> bool:
+        if not answers:
+            answers.append(jobs.resync(filled, "E00005", clock=clock).answer["status"])
+        return release(lease, db, name, tried)
+
+    monkeypatch.setattr(Lease, "release", too_late)
+    counts = jobs.create(filled, clock=clock).counts
+    assert (answers, counts["sent"]) == (["queued"], 101)
+    assert forced(filled) == 0
+    assert lease_is_free(filled)
+
+
+@pytest.mark.parametrize("end", ["UPDATE dbo.Employees SET Active = 0", "DELETE FROM dbo.Employees"])
+def test_somebody_queued_who_can_no_longer_go_does_not_keep_the_lease(
+    filled: Settings, graph: GraphEmulator, clock: MovedClock, db: database.Database, end: str
+) -> None:
+    Ledger(db, target(filled), "resync").force("E00005")
+    db.execute(f"{end} WHERE EmployeeId = 'E00005'")
+    jobs.update(filled, clock=clock)
+    assert (forced(filled), len(graph.calls)) == (0, 0)
+    assert lease_is_free(filled)
+
+
+def test_somebody_queued_who_cannot_go_is_counted_and_told_once(
+    filled: Settings, clock: MovedClock, db: database.Database
+) -> None:
+    Ledger(db, target(filled), "resync").force("E00005")
+    db.execute("UPDATE dbo.Employees SET Active = 0 WHERE EmployeeId = 'E00005'")
+    report = jobs.update(filled, clock=clock)
+    assert (report.counts["candidates"], report.counts["parked"]) == (1, 1)
+    assert len([note for note in report.notes if note.startswith("parked E00005")]) == 1
+
+
+def test_one_who_cannot_be_sent_now_keeps_nobody_from_the_lease(
+    filled: Settings, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    graph.fail_next(404, {}, b"")
+    with pytest.raises(UnfinishedRun, match="Graph answered 404"):
+        jobs.resync(filled, "E00005", clock=clock)
+    assert forced(filled) == 1
+    assert lease_is_free(filled)
+    assert jobs.resync(filled, "E00006", clock=clock).counts["sent"] == 2  # she, and the one still waiting
+
+
+def test_what_became_of_others_is_not_hers(filled: Settings, graph: GraphEmulator, clock: MovedClock) -> None:
+    with database.connect(filled.sql_connection_string, clock) as db:
+        Ledger(db, target(filled), "resync").force("E00005")
+    graph.refuse = lambda data: data["externalId"] == "E00005"
+    report = jobs.resync(filled, "E00006", clock=clock)
+    assert (report.answer["status"], report.exit_code) == ("accepted", 0)
+    assert "E00006" in graph.directory().users
+    assert forced(filled) == 0
+
+
+def test_whoever_is_overtaken_leaves_her_to_the_new_sender(
+    filled: Settings, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    """Before her answer was recorded another sender took over: she waits for it, and is not lost."""
+
+    def overtaken() -> float:
+        graph.latency = 0.0
+        with database.connect(filled.sql_connection_string, clock) as own:
+            own.execute("UPDATE provisioning.leases SET previous_owner = owner, owner = 'heir', epoch = epoch + 1")
+        return 0.0
+
+    graph.fail_next(503, {}, b"")
+    graph.latency = overtaken
+    assert jobs.resync(filled, "E00005", clock=clock).answer["status"] == "queued"
+    assert forced(filled) == 1
+    with database.connect(filled.sql_connection_string, clock) as own:
+        own.execute("UPDATE provisioning.leases SET expires_at = '2000-01-01 00:00:00.0000000'")
+    assert jobs.update(filled, clock=clock).counts["sent"] == 1
+    assert forced(filled) == 0
+
+
+def test_a_dead_senders_lease_is_taken_over_after_5_seconds(
+    filled: Settings, clock: MovedClock, db: database.Database
+) -> None:
+    assert Lease(f"send {target(filled)}", "dead").acquire(db)
+    db.execute("UPDATE provisioning.leases SET expires_at = '2000-01-01 00:00:00.0000000'")
+    clock.sleeps.clear()
+    assert jobs.resync(filled, "E00005", clock=clock).answer["status"] == "accepted"
+    assert clock.sleeps[0] == 5.0
+
+
+def test_a_full_bucket_is_not_waited_for(filled: Settings, graph: GraphEmulator, clock: MovedClock) -> None:
+    """An HTTP answer must be there in 230 s; she stays queued for the next run."""
+    graph.fail_next(500, {}, b'{"error": {"code": "Internal", "message": "The bucket is full."}}')
+    began = clock.monotonic()
+    with pytest.raises(UnfinishedRun):
+        jobs.resync(filled, "E00005", clock=clock)
+    assert clock.monotonic() - began < 230
+    assert forced(filled) == 1
+    assert lease_is_free(filled)
+
+
+# --- who may go ---------------------------------------------------------------------------------------------------
+
+
+def test_a_leaver_sent_before_is_sent_as_inactive(
+    filled: Settings, hr: HrEmulator, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    jobs.resync(filled, "E00005", clock=clock)
+    hr.patch("E00005", {"Active": False})
+    for changed in (True, False):
+        report = jobs.resync(filled, "E00005", clock=clock)
+        assert (report.answer["changed"], report.counts["sent"]) == (changed, 1)
+    assert graph.directory().users["E00005"]["accountEnabled"] is False
+
+
+def test_before_her_start_she_goes_as_inactive_where_that_is_set(
+    change: Callable[..., Settings], filled: Settings, hr: HrEmulator, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    hr.patch("E00005", {"ValidFrom": "2027-06-01"})
+    assert jobs.resync(change(PREHIRE_ACTIVE="false"), "E00005", clock=clock).counts["sent"] == 1
+    assert graph.directory().users["E00005"]["accountEnabled"] is False
+
+
+def test_forced_before_her_lead_days_she_is_not_taken_back_by_the_next_update(
+    filled: Settings, hr: HrEmulator, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    hr.patch("E00005", {"ValidFrom": "2027-06-01"})
+    jobs.resync(filled, "E00005", clock=clock)
+    assert jobs.update(filled, clock=clock).counts["candidates"] == 0
+    assert graph.directory().users["E00005"]["accountEnabled"] is True
+
+
+def test_a_row_that_makes_no_user_is_told_and_nobody_stays_forced(
+    filled: Settings, clock: MovedClock, db: database.Database
+) -> None:
+    db.execute("UPDATE dbo.Employees SET Active = NULL WHERE EmployeeId = 'E00005'")
+    with pytest.raises(NotSendable, match="active is null"):
+        jobs.resync(filled, "E00005", refresh=False, clock=clock)
+    assert forced(filled) == 0
+
+
+def test_one_refused_before_is_tried_again_when_forced(
+    filled: Settings, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    graph.refuse = lambda data: data["externalId"] == "E00005"
+    with pytest.raises(UpstreamError):
+        jobs.resync(filled, "E00005", clock=clock)
+    graph.refuse = lambda data: False
+    assert jobs.resync(filled, "E00005", clock=clock).answer["status"] == "accepted"
+    assert jobs.create(filled, clock=clock).counts["parked"] == 0
+
+
+def test_a_failed_refresh_leaves_mirror_and_queue_as_they_were(
+    filled: Settings, hr: HrEmulator, clock: MovedClock, db: database.Database
+) -> None:
+    before = list(db.select("SELECT * FROM dbo.Employees", (), "t"))
+    hr.fail_next(200, {"Content-Type": "application/json"}, b'{"EmployeeId": "E00005", "BirthDate": "2026-02-30"}')
+    with pytest.raises(NotSendable, match="HR's record"):
+        jobs.resync(filled, "E00005", clock=clock)
+    hr.fail_next(200, {}, b"not json")
+    with pytest.raises(UpstreamError):
+        jobs.resync(filled, "E00005", clock=clock)
+    assert list(db.select("SELECT * FROM dbo.Employees", (), "t")) == before
+    assert forced(filled) == 0
+
+
+def test_without_an_item_path_she_goes_as_mirrored(
+    environ: dict[str, str], filled: Settings, hr: HrEmulator, clock: MovedClock
+) -> None:
+    source = json.loads(environ["HR_SOURCE"])
+    del source["resources"][0]["item_path"]
+    plain = Settings.from_environ({**environ, "HR_SOURCE": json.dumps(source)})
+    asked = len(hr.requests)
+    assert jobs.resync(plain, "E00005", clock=clock).counts["sent"] == 1
+    assert len(hr.requests) == asked
+
+
+def test_a_record_wrapped_by_the_data_selector_is_taken_too(
+    filled: Settings, hr: HrEmulator, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    wrapped = {"data": [{**next(p for p in hr.people if p["EmployeeId"] == "E00005"), "Title": "Wrapped"}]}
+    hr.fail_next(200, {"Content-Type": "application/json"}, json.dumps(wrapped).encode())
+    jobs.resync(filled, "E00005", clock=clock)
+    assert graph.directory().users["E00005"]["title"] == "Wrapped"
+
+
+def test_a_spent_budget_leaves_her_queued_and_the_lease_free(
+    change: Callable[..., Settings], filled: Settings, clock: MovedClock
+) -> None:
+    poor = change(GRAPH_DAILY_CALL_LIMIT="1")
+    jobs.resync(poor, "E00005", clock=clock)
+    with pytest.raises(BudgetSpent, match="stays queued"):
+        jobs.resync(poor, "E00006", clock=clock)
+    assert forced(filled) == 1
+    assert lease_is_free(filled)
+    assert jobs.update(filled, clock=clock).counts["sent"] == 1
+
+
+def test_asking_for_the_same_person_twice_while_queued_sends_her_once(
+    filled: Settings, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    with database.connect(filled.sql_connection_string, clock) as db:
+        other = Lease(f"send {target(filled)}", "other")
+        assert other.acquire(db)
+        for _ in range(2):
+            jobs.resync(filled, "E00005", clock=clock)
+        other.drop(db)
+    assert jobs.update(filled, clock=clock).counts["sent"] == 1
+    assert [a.external_id for a in graph.accepted] == ["E00005"]
