@@ -136,10 +136,10 @@ def test_a_transaction_inside_another_ends_with_the_outer_one(db: Database) -> N
 def test_what_is_committed_is_there_for_others_and_what_is_not_is_not(db: Database, connection_string: str) -> None:
     with db.transaction():
         db.execute(INSERT, ("L1",))
-        db.run("record_fetch", 1, "r", "t", "t", 1, "r", "t")
+        db.run("start_run", "r", "ingest", None)
     with database.connect(connection_string) as other:
         assert locations(other) == ["L1"]
-        assert other.one("last_fetch", "t")
+        assert list(other.select("SELECT run_id FROM provisioning.runs", (), "t")) == [("r",)]
     with database.connect(connection_string) as third, pytest.raises(ZeroDivisionError), third.transaction():  # noqa: PT012
         third.execute(INSERT, ("L2",))
         raise ZeroDivisionError
