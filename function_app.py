@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from provisioning import errors, jobs
+from provisioning import callers, errors, jobs, review
 from provisioning.jobs import Report
 from provisioning.settings import DATABASE, GRAPH, HR, Settings
 
@@ -20,9 +20,14 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 STATUSES: tuple[tuple[type[errors.ProvisioningError], int, str], ...] = (
     (errors.MalformedId, 400, "malformed_id"),
+    (errors.NotAllowed, 403, "not_allowed"),
     (errors.UnknownEmployee, 404, "unknown_employee"),
+    (errors.UnknownHold, 404, "unknown_hold"),
+    (errors.Held, 409, "held"),
+    (errors.NotApprovable, 409, "not_approvable"),
     (errors.NotSendable, 422, "not_sendable"),
     (errors.BudgetSpent, 429, "budget_spent"),
+    (errors.TooOften, 429, "too_often"),
     (errors.DatabaseError, 503, "database_unavailable"),
     (errors.SettingsError, 500, "wrong_settings"),
     (errors.ProvisioningError, 502, "refused_upstream"),
@@ -62,10 +67,31 @@ def resync_employee(req: func.HttpRequest) -> func.HttpResponse:
     try:
         settings = Settings.from_environ(os.environ, (DATABASE, GRAPH))
         refresh = req.params.get("refresh", "true").lower() != "false"
-        report = jobs.resync(settings, req.route_params["employee_id"], refresh=refresh)
+        report = jobs.resync(settings, req.route_params["employee_id"], refresh=refresh, over_http=True)
     except errors.ProvisioningError as exc:
         return _error(exc)
     return _json({"employee_id": "", "run_id": report.run_id, **report.answer}, 202)
+
+
+@app.route(route="holds/{hold_id}/approve", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+def approve_hold(req: func.HttpRequest) -> func.HttpResponse:
+    """Let the people of a hold go, in the name of whoever is signed in."""
+    try:
+        by = callers.approver(req.headers, req.url, os.environ, _named(req))
+        settings = Settings.from_environ(os.environ, (DATABASE, GRAPH))
+        report = review.approve(settings, req.route_params["hold_id"], by)
+    except errors.ProvisioningError as exc:
+        return _error(exc)
+    return _json({"run_id": report.run_id, **report.answer}, 200)
+
+
+def _named(req: func.HttpRequest) -> str | None:
+    """Whom the body names as approving, `{"by": "…"}`; heeded on a laptop only."""
+    try:
+        body = req.get_json()
+    except ValueError:
+        return None
+    return str(body.get("by") or "") if isinstance(body, dict) else None
 
 
 def _run(name: str, timer: func.TimerRequest, job: Callable[..., Report], needs: tuple[str, ...]) -> None:
@@ -81,7 +107,7 @@ def _run(name: str, timer: func.TimerRequest, job: Callable[..., Report], needs:
 def _error(exc: errors.ProvisioningError) -> func.HttpResponse:
     status, code = next((status, code) for kind, status, code in STATUSES if isinstance(exc, kind))
     details = list(getattr(exc, "reasons", ()) or getattr(exc, "problems", ()))
-    headers = {"Retry-After": str(exc.retry_after)} if isinstance(exc, errors.BudgetSpent) else {}
+    headers = {"Retry-After": str(exc.retry_after)} if isinstance(exc, errors.BudgetSpent | errors.TooOften) else {}
     return _json({"error": {"code": code, "message": str(exc), "details": details}}, status, headers)
 
 

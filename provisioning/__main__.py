@@ -9,12 +9,13 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
-from provisioning import jobs
+from provisioning import holds, jobs, review
 from provisioning.errors import ProvisioningError, SettingsError
-from provisioning.jobs import Report
+from provisioning.jobs import Report, Selection
+from provisioning.plan import Job
 from provisioning.settings import DATABASE, GRAPH, HR, Settings
 
 _NEEDS = {"migrate": (DATABASE,), "ingest": (DATABASE, HR)}
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
             _environment(options, os.environ if environ is None else environ),
             _NEEDS.get(options.verb, (DATABASE, GRAPH)),
         )
+        if options.verb == "holds":
+            return _print_holds(review.waiting(settings))
         report = _run(options, settings)
     except ProvisioningError as exc:
         report = exc.report or Report(options.verb, jobs.no_counts(options.verb))
@@ -65,14 +68,51 @@ def _run(options: argparse.Namespace, settings: Settings) -> Report:
         return jobs.resend(settings, options.since)
     if options.verb == "resync":
         return jobs.resync(settings, options.employee_id, refresh=not options.no_refresh)
-    simple = {"ingest": jobs.ingest, "create": jobs.create, "update": jobs.update, "reconcile": jobs.reconcile}
-    return simple[options.verb](settings)
+    if options.verb == "approve":
+        return review.approve(settings, options.hold_id, options.by)
+    if options.verb == "ingest":
+        return jobs.ingest(settings)
+    selection = Selection(options.limit, options.only)
+    if options.verb == "plan":
+        report = review.foresee(settings, Job(options.job) if options.job else None, selection, on=options.on)
+        return report if options.json else _readable(report)
+    sending = {"create": jobs.create, "update": jobs.update, "reconcile": jobs.reconcile}
+    return sending[options.verb](settings, selection)
+
+
+def _readable(report: Report) -> Report:
+    """The plan in words on stderr: who, what, which attributes; no values. Only counts stay for stdout."""
+    answer, report.answer = report.answer, {}
+    notes, report.notes = report.notes, []
+    for person in answer["people"]:
+        day = f"{person['day']}  " if "day" in person else ""
+        paths = ", ".join(person["attributes"]) if person["action"] == "change" else ""
+        stopped = f"  HELD: {', '.join(person['held'])}" if "held" in person else ""
+        report.note(f"{day}{person['employee_id']:<12} {person['action']:<10} {paths}{stopped}".rstrip())
+    for one in answer["parked"]:
+        report.note(f"parked {one['employee_id'] or '(no EmployeeId)'}: {'; '.join(one['reasons'])}")
+    for hold in answer["holds"] if not answer.get("on") else ():
+        report.note(f"would be held: {hold['class']}, {hold['count']} people: {hold['reason']}")
+    report.notes += notes
+    return report
+
+
+def _print_holds(found: Sequence[holds.Hold]) -> int:
+    print(json.dumps({"holds": [hold.told() for hold in found]}), flush=True)
+    for hold in found:
+        print(holds.describe(hold), file=sys.stderr)
+    if not found:
+        print("holds: nothing waits for approval.", file=sys.stderr)
+    return 0
 
 
 def _print(report: Report) -> None:
+    """The line of JSON on stdout, for people on stderr."""
     print(report.line(), flush=True)
     for note in report.notes:
         print(note, file=sys.stderr)
+    if report.untold:
+        print(f"… and {report.untold} more such lines", file=sys.stderr)
     counts = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in report.counts.items())
     if counts:
         print(f"{report.job}: {counts}", file=sys.stderr)
@@ -88,6 +128,34 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("must be a date such as 2026-12-24") from None
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 10_000_000:
+        raise argparse.ArgumentTypeError("must be a whole number above 0")
+    return int(text)
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    try:
+        found = tuple(part.strip() for part in text.split(","))
+        for employee_id in found:
+            jobs.check_id(employee_id)
+    except ProvisioningError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from None
+    return found
+
+
+def _add_selection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=_count, metavar="N", help="at most so many people, the most urgent first")
+    parser.add_argument("--only", type=_ids, default=(), metavar="ID,ID", help="these people only")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m provisioning", description="From an HR system, through SQL, to Microsoft Entra ID."
@@ -98,9 +166,24 @@ def _parser() -> argparse.ArgumentParser:
     migrate.add_argument("--sample", action="store_true", help="put invented sample people into dbo.Employees")
     migrate.add_argument("--mapping", action="store_true", help="replace dbo.ScimUsers by sql/mapping.sql")
     verbs.add_parser("ingest", help="copy the HR API into SQL")
-    verbs.add_parser("create", help="send people who are about to start")
-    verbs.add_parser("update", help="send people whose data changed")
-    verbs.add_parser("reconcile", help="the same without any prefilter, and what is due to be sent again")
+    _add_selection(verbs.add_parser("create", help="send people who are about to start"))
+    _add_selection(verbs.add_parser("update", help="send people whose data changed"))
+    _add_selection(
+        verbs.add_parser("reconcile", help="the same without any prefilter, and what is due to be sent again")
+    )
+    foreseen = verbs.add_parser("plan", help="what a run would do; sends nothing")
+    foreseen.add_argument(
+        "--job", choices=("create", "update", "reconcile"), help="this one (default: create and update)"
+    )
+    foreseen.add_argument("--on", type=_day, metavar="DATE", help="what the days until then will bring")
+    foreseen.add_argument(
+        "--json", action="store_true", help="everything, with old and new values, as one line of JSON"
+    )
+    _add_selection(foreseen)
+    verbs.add_parser("holds", help="what waits for approval")
+    approve = verbs.add_parser("approve", help="let the people of a hold go")
+    approve.add_argument("hold_id", metavar="HOLD")
+    approve.add_argument("--by", required=True, metavar="NAME", help="who approves")
     resend = verbs.add_parser("resend", help="send people again, after 'restart provisioning'")
     which = resend.add_mutually_exclusive_group(required=True)
     which.add_argument("--since", type=_moment, metavar="TIME", help="whoever was last sent at or after this time")

@@ -56,6 +56,33 @@ class NotSendable(ProvisioningError):
         super().__init__(f"{employee_id} cannot be sent: {'; '.join(reasons)}")
 
 
+class Held(ProvisioningError):
+    """A guard holds the person until somebody approves; `reasons` say which, `hold_ids` how to name it."""
+
+    exit_code = 3
+
+    def __init__(self, employee_id: str, reasons: tuple[str, ...], hold_ids: tuple[str, ...]) -> None:
+        """Name the person and every hold she is in."""
+        self.reasons, self.hold_ids = reasons, hold_ids
+        super().__init__(f"{employee_id} is held for approval: {'; '.join(reasons)}")
+
+
+class UnknownHold(ProvisioningError):
+    """There is no hold of this name."""
+
+    def __init__(self) -> None:
+        """The text given is not repeated: it may be anything."""
+        super().__init__("There is no such hold. What waits: python -m provisioning holds")
+
+
+class NotApprovable(ProvisioningError):
+    """The hold is approved already, or over, or its people are no longer due as they were held."""
+
+
+class NotAllowed(ProvisioningError):
+    """Who calls may not do this, or cannot be told."""
+
+
 class UpstreamError(ProvisioningError):
     """HR or Graph refused, or could not be reached."""
 
@@ -101,5 +128,14 @@ class BudgetSpent(ProvisioningError):
 
     def __init__(self, message: str, retry_after: int) -> None:
         """Say when a call will be free again."""
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class TooOften(ProvisioningError):
+    """Resyncs were asked for too often; `retry_after` is in seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        """Say when to ask again."""
         self.retry_after = retry_after
         super().__init__(message)

@@ -2,48 +2,58 @@
 
 import json
 import logging
+import math
 import re
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, TextIO, TypeVar
+from typing import TextIO
 
-from provisioning import database, ledger, migration, mirror, plan, retry, scim, send, tables
+from provisioning import database, guards, holds, ledger, migration, mirror, plan, retry, runs, scim, send, tables
 from provisioning.database import Database
 from provisioning.errors import (
     BudgetSpent,
     Busy,
     DatabaseError,
+    Held,
     LeaseLost,
     MalformedId,
-    MappingError,
     NotSendable,
-    ProvisioningError,
     SettingsError,
+    TooOften,
     UnfinishedRun,
     UnknownEmployee,
     UpstreamError,
 )
 from provisioning.graph import Graph
+from provisioning.guards import Guard
+from provisioning.holds import Hold
 from provisioning.hr import HrApi
 from provisioning.ledger import Lease, Ledger
 from provisioning.mirror import Fetch, Table
 from provisioning.pacing import Clock
-from provisioning.plan import Job, Rules
-from provisioning.scim import ScimMapping
-from provisioning.settings import GRAPH, HR, BulkUpload, Settings
+from provisioning.plan import Due, Job, Parked, Rules
+from provisioning.runs import RUN_SECONDS, TIMER_PATIENCE, Report, Work, no_counts
+from provisioning.scim import MOST_OPERATIONS
+from provisioning.settings import HR, Settings, Share
 from provisioning.source import Resource, Source
 
+__all__ = [
+    "TIMER_PATIENCE",
+    "Report",
+    "create",
+    "ingest",
+    "migrate",
+    "no_counts",
+    "reconcile",
+    "resend",
+    "resync",
+    "update",
+]
+
 logger = logging.getLogger(__name__)
-
-RUN_SECONDS = 24 * 60
-"""80 % of functionTimeout in host.json: so long after a job began, waits included, nothing new is started."""
-
-TIMER_PATIENCE = 600.0
-"""Seconds that a timer waits for another run of its kind; the command line waits for none."""
 
 RESYNC_SECONDS, RESYNC_DATABASE_PATIENCE = 120, 30.0
 """An HTTP answer must be there in 230 s."""
@@ -51,40 +61,14 @@ RESYNC_SECONDS, RESYNC_DATABASE_PATIENCE = 120, 30.0
 REFRESH_SECONDS = 60
 """So long a resync tries to get one record from HR."""
 
-INGEST_COUNTS = ("fetched", "inserted", "updated", "unchanged", "missing", "rejected")
-STALE_INGEST = timedelta(hours=26)
+RESYNCS_A_MINUTE = 10
+"""Over HTTP, in all; and one a minute for each person whose row has not changed."""
 
-T = TypeVar("T")
+STALE_INGEST = timedelta(hours=26)
+SHRINK_FLOOR = 2
+"""An endpoint may always lose so many records: of five locations, one is a fifth."""
 
 _INGEST_LEASE = "ingest"
-_MOST_NOTES = 1000
-
-
-@dataclass
-class Report:
-    """What a run did: its counts, notes for the operator (reasons, no personal data), and its exit code."""
-
-    job: str
-    counts: dict[str, int]
-    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    notes: list[str] = field(default_factory=list)
-    exit_code: int = 0
-    answer: dict[str, Any] = field(default_factory=dict)
-
-    def line(self) -> str:
-        """The one JSON line of a job."""
-        return json.dumps({"job": self.job, "run_id": self.run_id, **self.answer, **self.counts})
-
-    def note(self, text: str) -> None:
-        """Something the operator should read."""
-        if len(self.notes) < _MOST_NOTES:
-            self.notes.append(text)
-
-
-def no_counts(job: str) -> dict[str, int]:
-    """The counts of a job that has done nothing."""
-    names = {"ingest": INGEST_COUNTS, "migrate": ()}.get(job, send.COUNTS)
-    return dict.fromkeys(names, 0)
 
 
 # --- ingest -------------------------------------------------------------------------------------------------------
@@ -99,12 +83,12 @@ def ingest(settings: Settings, *, clock: Clock | None = None, patience: float = 
     clock = clock or Clock()
     ends = clock.monotonic() + RUN_SECONDS
     report = Report("ingest", no_counts("ingest"))
-    with _reporting(report), _open(settings, clock, retry.DATABASE_PATIENCE) as db:
-        source = _needed(settings.hr_source, HR)
+    with runs.reporting(report), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
+        source = runs.needed(settings.hr_source, HR)
         described = _described(db, source)
-        with _leased(db, settings, _INGEST_LEASE, report, clock, patience), _recorded(db, report, None):
+        with runs.leased(db, settings, _INGEST_LEASE, report, clock, patience), runs.recorded(db, report, None):
             with HrApi(source, clock, ends) as api:
-                failures = [_ingest_one(db, api, r, t, report) for r, t in described]
+                failures = [_ingest_one(db, api, r, t, report, settings) for r, t in described]
             if any(failures):
                 raise UpstreamError(" ".join(f for f in failures if f))
     return report
@@ -123,24 +107,28 @@ def _described(db: Database, source: Source) -> list[tuple[Resource, Table]]:
     return found
 
 
-def _ingest_one(db: Database, api: HrApi, resource: Resource, table: Table, report: Report) -> str | None:
+def _ingest_one(
+    db: Database, api: HrApi, resource: Resource, table: Table, report: Report, settings: Settings
+) -> str | None:
     """Mirror one endpoint; gives back what went wrong. One endpoint's outage does not keep the others."""
     fetch = Fetch(table, tables.keys(db, table))
     try:
-        began = db.utc_now()
+        began, last = db.utc_now(), tables.last_fetch(db, table.name)
         with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
             _spool_changes(db, api, resource, fetch, spool)
-            _check_complete(fetch)
+            needed = settings.hr_source is not None and resource is settings.hr_source.people
+            _check_complete(fetch, _mapped(db), needed=needed)
+            _check_shrinkage(fetch, last.fetched if last else len(fetch.held_keys), settings.max_shrink)
             with db.transaction():
-                newer = tables.refreshed_since(db, table, database.stamp(began))
+                newer, at = tables.refreshed_since(db, table, database.stamp(began)), database.stamp(db.utc_now())
                 _write_spooled(db, fetch, spool, newer)
-                missing = tables.note_absent(db, table, fetch, newer)
-                tables.record_fetch(db, table, fetch.fetched, report.run_id)
+                missing = tables.note_absent(db, table, fetch, newer, at)
+                tables.record_fetch(db, table, fetch, report.run_id, at)
     except (UpstreamError, DatabaseError) as exc:
         logger.error("Ingest of %s failed and changed nothing: %s", resource.table, exc)
-        _add(report, fetched=fetch.fetched)
+        runs.add(report, fetched=fetch.fetched)
         return str(exc)
-    _add(
+    runs.add(
         report,
         fetched=fetch.fetched,
         inserted=fetch.inserted,
@@ -157,7 +145,10 @@ def _spool_changes(db: Database, api: HrApi, resource: Resource, fetch: Fetch, s
     """Compare page by page with what the table holds; put what differs aside until the last page has come."""
     rows: list[mirror.Values] = []
     for page in api.pages(resource):
+        before = fetch.distinct
         rows.extend(fetch.take(page))
+        if fetch.repeats(len(page), before):
+            raise UpstreamError(f"{fetch.table.name}: HR gave the same page twice; check the paginator's parameters.")
         while len(rows) >= tables.ROWS_A_STATEMENT:
             _spool(db, fetch, rows[: tables.ROWS_A_STATEMENT], spool)
             rows = rows[tables.ROWS_A_STATEMENT :]
@@ -171,13 +162,30 @@ def _spool(db: Database, fetch: Fetch, rows: Sequence[mirror.Values], spool: Tex
         spool.write(json.dumps(change) + "\n")
 
 
-def _check_complete(fetch: Fetch) -> None:
-    """Raises UpstreamError for an answer that cannot be the whole of it."""
-    if not fetch.fetched and fetch.held_keys:
+def _mapped(db: Database) -> Callable[[str], bool]:
+    """Whether the mapping's definition names a column."""
+    text = holds.mapping_definition(db) or ""
+    words = {word.casefold() for word in re.findall(r"\w+", text)}
+    return lambda column: column.casefold() in words
+
+
+def _check_complete(fetch: Fetch, mapped: Callable[[str], bool], *, needed: bool) -> None:
+    """Raises UpstreamError for an answer that cannot be the whole of it. `needed`: there must be somebody."""
+    if not fetch.fetched and (fetch.held_keys or needed):
         raise UpstreamError(f"{fetch.table.name}: HR answered with no record at all; nothing was changed.")
-    if vanished := fetch.vanished_fields():
+    if vanished := fetch.vanished_fields(mapped):
         names = ", ".join(vanished)
         raise UpstreamError(f"{fetch.table.name}: no record has {names} any more; nothing was changed.")
+
+
+def _check_shrinkage(fetch: Fetch, before: int, allowed: Share) -> None:
+    """Raises UpstreamError for an answer that lacks too many of the records of the last complete one."""
+    lost = before - fetch.distinct
+    if lost > max(SHRINK_FLOOR, allowed.of(before)):
+        told = f"{fetch.table.name}: HR gave {fetch.distinct} records, {before} the last time; nothing was changed."
+        raise UpstreamError(
+            f"{told} MAX_SHRINK lets {allowed} of them go. If HR is right, run ingest once with a larger MAX_SHRINK."
+        )
 
 
 def _write_spooled(db: Database, fetch: Fetch, spool: TextIO, newer: set[str]) -> None:
@@ -209,98 +217,190 @@ def _note_fetch(fetch: Fetch, report: Report) -> None:
 # --- sending ------------------------------------------------------------------------------------------------------
 
 
-def create(settings: Settings, *, clock: Clock | None = None, patience: float = 0.0) -> Report:
+@dataclass(frozen=True)
+class Selection:
+    """Whom an operator named: at most so many people, or these EmployeeIds; nobody in particular by default."""
+
+    limit: int | None = None
+    only: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> bool:
+        """Whether it says how many go."""
+        return self.limit is not None or bool(self.only)
+
+    def of(self, due: Sequence[Due]) -> list[Due]:
+        """Those of the people due who were named, in their order."""
+        return [d for d in due if self._has(d.key)][: self.limit]
+
+    def of_parked(self, parked: Sequence[Parked]) -> list[Parked]:
+        """Those of the parked who were not left out by name."""
+        return [p for p in parked if self._has(plan.same_key(p.employee_id))]
+
+    def _has(self, key: str) -> bool:
+        return not self.only or key in map(plan.same_key, self.only)
+
+
+EVERYBODY = Selection()
+
+
+def create(
+    settings: Settings, selection: Selection = EVERYBODY, *, clock: Clock | None = None, patience: float = 0.0
+) -> Report:
     """Send active people whose ValidFrom is due and who were never sent. Raises UnfinishedRun if somebody is left."""
-    return _send(settings, Job.CREATE, clock or Clock(), patience)
+    return _send(settings, Job.CREATE, selection, clock or Clock(), patience)
 
 
-def update(settings: Settings, *, clock: Clock | None = None, patience: float = 0.0) -> Report:
+def update(
+    settings: Settings, selection: Selection = EVERYBODY, *, clock: Clock | None = None, patience: float = 0.0
+) -> Report:
     """Send people sent before whose SCIM user is no longer the one sent. Raises UnfinishedRun if somebody is left."""
-    return _send(settings, Job.UPDATE, clock or Clock(), patience)
+    return _send(settings, Job.UPDATE, selection, clock or Clock(), patience)
 
 
-def reconcile(settings: Settings, *, clock: Clock | None = None, patience: float = 0.0) -> Report:
+def reconcile(
+    settings: Settings, selection: Selection = EVERYBODY, *, clock: Clock | None = None, patience: float = 0.0
+) -> Report:
     """Like update, looking at everybody sent before; re-sends what is old, and reports of late managers."""
-    return _send(settings, Job.RECONCILE, clock or Clock(), patience)
+    return _send(settings, Job.RECONCILE, selection, clock or Clock(), patience)
 
 
 def resend(settings: Settings, since: datetime | None, *, clock: Clock | None = None, patience: float = 0.0) -> Report:
     """Send everybody again who was last sent at or after `since` (None: everybody ever sent)."""
-    return _send(settings, Job.RESEND, clock or Clock(), patience, since)
+    return _send(settings, Job.RESEND, EVERYBODY, clock or Clock(), patience, since)
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What a sending run has at hand."""
-
-    db: Database
-    settings: Settings
-    endpoint: BulkUpload
-    mapping: ScimMapping
-    report: Report
-    clock: Clock
-    began: float
-
-    @property
-    def book(self) -> Ledger:
-        return Ledger(self.db, self.endpoint.target, self.report.run_id)
-
-    def lease(self, patience: float) -> AbstractContextManager[Lease]:
-        return _leased(self.db, self.settings, f"send {self.endpoint.target}", self.report, self.clock, patience)
-
-    def rules(self, job: Job, since: datetime | None = None) -> Rules:
-        now = self.db.utc_now()
-        return Rules(
-            job=job,
-            mapping=self.mapping,
-            now=now,
-            time_zone=self.settings.time_zone,
-            lead_days=self.settings.create_lead_days,
-            prehire_active=self.settings.prehire_active,
-            resend_before=now - timedelta(days=self.settings.resend_days),
-            dead_before=now - timedelta(seconds=ledger.LIFE_OF_A_RUN),
-            resend_since=since,
-        )
-
-    def sender(self, lease: Lease, graph: Graph, rules: Rules, seconds: float) -> send.Sender:
-        limit, ends = self.settings.daily_call_limit, self.began + seconds
-        return send.Sender(self.book, lease, graph, rules, self.clock, daily_limit=limit, ends=ends)
-
-
-@contextmanager
-def _working(settings: Settings, clock: Clock, report: Report, patience: float) -> Iterator[_Work]:
-    began = clock.monotonic()
-    with _reporting(report), _open(settings, clock, patience) as db:
-        endpoint = _needed(settings.bulk_upload, GRAPH)
-        yield _Work(db, settings, endpoint, _mapping(db, settings), report, clock, began)
-
-
-def _send(settings: Settings, job: Job, clock: Clock, patience: float, since: datetime | None = None) -> Report:
+def _send(
+    settings: Settings,
+    job: Job,
+    selection: Selection,
+    clock: Clock,
+    patience: float,
+    since: datetime | None = None,
+) -> Report:
     report = Report(job.value, no_counts(job.value))
     with (
-        _working(settings, clock, report, retry.DATABASE_PATIENCE) as work,
+        runs.working(settings, clock, report, retry.DATABASE_PATIENCE) as work,
         work.lease(patience) as lease,
-        _recorded(work.db, report, work.endpoint.target),
+        runs.recorded(work.db, report, work.target),
     ):
         if job is Job.CREATE:
             _warn_of_old_ingest(work)
-        _send_due(work, lease, job, since)
+        _send_due(work, lease, work.rules(job, since), selection)
     return report
 
 
-def _send_due(work: _Work, lease: Lease, job: Job, since: datetime | None) -> None:
-    book, rules = work.book, work.rules(job, since)
-    book.purge_calls()
-    narrowed = job is Job.UPDATE and work.settings.update_by_modified
+def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection) -> None:
+    book = work.book
+    book.purge(work.settings.history_days)
+    changed = work.changed_mapping()
+    narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
     made = plan.make(book.people(work.mapping, *condition), rules)
-    due, parked = [d.user.employee_id for d in made.due], made.parked
-    del made  # of a first load, it is everybody's data
+    chosen = selection.of(made.due)
+    parked = selection.of_parked(made.parked)
+    waiting = _waiting(work, rules)
+    touched, changed = _touched_by_mapping(work, rules, made, changed)
+    guard = work.guard(waiting, changed, named=selection.named)
+    held = weigh(work, rules, guard, [*chosen, *touched])
+    over = {d.key for d in chosen} if selection.named else made.looked_at | _gone(waiting, made, narrowed=narrowed)
+    _hold(work, held, over)
+    stopped = {plan.same_key(i) for h in held for i in h.people}
+    going = [d for d in chosen if d.key not in stopped]
+    work.report.counts["held"] = len(chosen) - len(going)
+    affordable, short = _affordable(work, rules, going, stopped | {plan.same_key(i) for h in waiting for i in h.people})
+    due, cut = [d.user.employee_id for d in affordable], len(going) - len(affordable)
+    if selection.named and len(made.due) > len(chosen):
+        work.report.note(f"{len(made.due) - len(chosen)} more people are due whom --limit or --only leaves out.")
+    del made, chosen, touched, going, affordable  # of a first load, it is everybody's data
     _tell_vanished(work.report, book.vanished())
     with Graph(work.endpoint) as graph:
-        sender = work.sender(lease, graph, rules, RUN_SECONDS)
-        with _tallied(sender, work.report):
-            sender.run(due, parked, check_names=narrowed)
+        sender = work.sender(lease, graph, rules, guard, RUN_SECONDS)
+        with _tallied(work, sender, cut, short):
+            sender.run(due, parked, check_names=narrowed or selection.named)
+
+
+def _waiting(work: Work, rules: Rules) -> list[Hold]:
+    """What waits for approval; waves foreseen for days that are over wait no longer."""
+    found = holds.waiting(work.db, work.target)
+    past = [h for h in found if h.due_on is not None and h.due_on < rules.today(work.settings.time_zone)]
+    for hold in past:
+        holds.end(work.db, hold)
+    return [h for h in found if h not in past]
+
+
+def _touched_by_mapping(work: Work, rules: Rules, made: plan.Plan, changed: str | None) -> tuple[list[Due], str | None]:
+    """Whom a changed mapping touches beside those due, so that its hold names everybody; and the change, if it is one.
+
+    One that changes nobody is accepted; so is whatever there is before anybody was sent.
+    """
+    if changed is None:
+        if not work.book.people_sent() or holds.accepted_mapping(work.db, work.target) is None:
+            work.accept_mapping()
+        return [], None
+    known = made.due
+    if rules.job not in (Job.UPDATE, Job.RECONCILE):
+        known = plan.make(work.book.people(work.mapping), replace(rules, job=Job.UPDATE, resend_since=None)).due
+    touched = [d for d in known if d.changed and d.person.sent]
+    if not touched:
+        work.accept_mapping()
+        work.report.note("the mapping has changed, but changes nobody who was sent before; it needs no approval.")
+        return [], None
+    due = {d.key for d in made.due}
+    return [d for d in touched if d.key not in due], changed
+
+
+def weigh(work: Work, rules: Rules, guard: Guard, due: Sequence[Due]) -> list[guards.Held]:
+    """Who is held, with what differs from what was sent."""
+    found = send.differences(work.book, rules, due)
+    emptied = {path for path, keys in found.emptied.items() if len(keys) > 1}
+    had = _had(work.book, emptied) if emptied else {}
+    return guard.weigh(due, found, had)
+
+
+def _had(book: Ledger, paths: set[str]) -> dict[str, int]:
+    """How many people had these attributes when they were last sent."""
+    had = dict.fromkeys(paths, 0)
+    for user in book.every_sent_user():
+        values = scim.flatten(user)
+        for path in paths:
+            had[path] += values.get(path) is not None
+    return had
+
+
+def _gone(waiting: Sequence[Hold], made: plan.Plan, *, narrowed: bool) -> set[str]:
+    """People who wait and are no longer in the view at all."""
+    if narrowed:
+        return set()
+    return {plan.same_key(i) for h in waiting if h.due_on is None for i in h.people} - made.seen
+
+
+def _hold(work: Work, held: Sequence[guards.Held], over: set[str]) -> list[Hold]:
+    """Write holds down and tell them; the job exits with 3."""
+    kept = holds.keep(work.db, work.target, work.run, held, over)
+    for hold in kept:
+        work.report.note(holds.describe(hold))
+        work.report.exit_code = 3
+    return kept
+
+
+def _affordable(work: Work, rules: Rules, due: Sequence[Due], held: set[str]) -> tuple[list[Due], str | None]:
+    """As many as the day's calls suffice for, and why not all: leavers, then joiners, then changes, over all jobs."""
+    left = max(0, work.budget.for_runs - work.book.calls_used().used_today)
+    if _calls(due) <= left:
+        return list(due), None
+    first = [d for d in due if d.group in (plan.Group.FORCED, plan.Group.LEAVER)]
+    other, group = (Job.UPDATE, plan.Group.LEAVER) if rules.job is Job.CREATE else (Job.CREATE, plan.Group.JOINER)
+    others = plan.make(work.book.people(work.mapping), replace(rules, job=other, resend_since=None)).due
+    kept = _calls([d for d in others if d.group is group and d.key not in held])
+    people = max(min(len(first), left * MOST_OPERATIONS), (left - kept) * MOST_OPERATIONS)
+    told = f"of the {work.budget.daily_limit} calls of 24 h (GRAPH_DAILY_CALL_LIMIT) {left} are left for this run"
+    told += f", {work.budget.reserve} are kept for resyncs" + (f", {kept} for more urgent people" if kept else "")
+    return list(due[:people]), told
+
+
+def _calls(due: Sequence[Due]) -> int:
+    return -(-len(due) // MOST_OPERATIONS)
 
 
 def _tell_vanished(report: Report, vanished: list[str]) -> None:
@@ -313,53 +413,95 @@ def _tell_vanished(report: Report, vanished: list[str]) -> None:
 
 
 @contextmanager
-def _tallied(sender: send.Sender, report: Report) -> Iterator[None]:
-    """The sender's counts go into the report, however it ends. Raises UnfinishedRun when it had to stop."""
+def _tallied(work: Work, sender: send.Sender, cut: int = 0, short: str | None = None) -> Iterator[None]:
+    """The sender's counts go into the report, however it ends, and whom it held becomes a hold.
+
+    `cut`: people due for whom the day's calls do not suffice, and why. Raises UnfinishedRun when somebody is left.
+    """
+    report, tally = work.report, sender.tally
     try:
         yield
     finally:
-        out_of_scope = report.counts["out_of_scope"]
-        report.counts.update(sender.tally.counts)
-        report.counts["out_of_scope"] = out_of_scope
-        for one in sender.tally.parked:
+        before = {"held": report.counts["held"], "out_of_scope": report.counts["out_of_scope"]}
+        report.counts.update(tally.counts)
+        report.counts["candidates"] += before["held"] + cut
+        report.counts["deferred"] += cut
+        report.counts["held"] += before["held"]
+        report.counts["out_of_scope"] = before["out_of_scope"]
+        for one in tally.parked:
             report.note(f"parked {one.employee_id or '(no EmployeeId)'}: {'; '.join(one.reasons)}")
+    if tally.held:
+        _hold(work, tally.held, {plan.same_key(i) for h in tally.held for i in h.people})
     deferred = report.counts["deferred"]
-    if sender.tally.stopped or deferred:
-        raise UnfinishedRun(f"{deferred} people are still due: {sender.tally.stopped or 'see the log'}.")
+    if tally.stopped or deferred:
+        raise UnfinishedRun(
+            f"{deferred} people are still due: {tally.stopped or tally.short or short or 'see the log'}."
+        )
 
 
-def _warn_of_old_ingest(work: _Work) -> None:
+def _warn_of_old_ingest(work: Work) -> None:
     source = work.settings.hr_source
     if source is None or source.people is None:
         return
-    row = work.db.one("last_fetch", source.people.table)
-    last = database.as_utc(row[0]) if row else None
-    if last is None or work.db.utc_now() - last > STALE_INGEST:
-        told = "there was none yet" if last is None else f"the last was at {last:%Y-%m-%d %H:%M} UTC"
+    last = tables.last_fetch(work.db, source.people.table)
+    if last is None or work.db.utc_now() - last.completed_at > STALE_INGEST:
+        told = "there was none yet" if last is None else f"the last was at {last.completed_at:%Y-%m-%d %H:%M} UTC"
         work.report.note(f"warning: no complete ingest in 26 h ({told}); people are created from old data.")
 
 
 # --- resync -------------------------------------------------------------------------------------------------------
 
 
-def resync(settings: Settings, employee_id: str, *, refresh: bool = True, clock: Clock | None = None) -> Report:
+def resync(
+    settings: Settings,
+    employee_id: str,
+    *,
+    refresh: bool = True,
+    over_http: bool = False,
+    clock: Clock | None = None,
+) -> Report:
     """Fetch one person from HR again, where that can be asked, and force her through now, changed or not.
 
     The report's answer holds employee_id, status ("accepted", or "queued" for the sender at work) and changed.
-    Raises MalformedId, UnknownEmployee, NotSendable, BudgetSpent, UpstreamError.
+    `over_http`: at most ten a minute, and one a minute for a person whose row has not changed.
+    Raises MalformedId, UnknownEmployee, NotSendable, Held, TooOften, BudgetSpent, UpstreamError.
     """
     clock = clock or Clock()
     report = Report("resync", no_counts("resync"))
     check_id(employee_id)
     report.answer = {"employee_id": employee_id}
     with (
-        _working(settings, clock, report, RESYNC_DATABASE_PATIENCE) as work,
-        _recorded(work.db, report, work.endpoint.target),
+        runs.working(settings, clock, report, RESYNC_DATABASE_PATIENCE) as work,
+        runs.recorded(work.db, report, work.target),
     ):
+        if over_http:
+            _ask(work, employee_id)
         if refresh:
             _refresh(work, employee_id)
-        _force(work, employee_id)
+        _force(work, employee_id, over_http=over_http)
     return report
+
+
+def _ask(work: Work, employee_id: str) -> None:
+    """Note that somebody asks over HTTP. Raises TooOften where ten did in the last minute."""
+    if not ledger.ask_resync(work.db, work.report.run_id, employee_id, RESYNCS_A_MINUTE):
+        raise _too_often(
+            work, ledger.resyncs_lately(work.db), f"{RESYNCS_A_MINUTE} resyncs were asked for in a minute."
+        )
+
+
+def _check_repeat(work: Work, employee_id: str) -> None:
+    """Raises TooOften where she was resynced in the last minute and her row has not changed since."""
+    key = plan.same_key(employee_id)
+    before = [r for r in ledger.resyncs_lately(work.db) if r.granted and plan.same_key(r.employee_id) == key]
+    if before:
+        raise _too_often(work, before[-1:], f"{employee_id} was resynced a moment ago and has not changed since.")
+
+
+def _too_often(work: Work, lately: Sequence[ledger.Asked], told: str) -> TooOften:
+    oldest = lately[0].asked_at if lately else work.db.utc_now()
+    free_in = (oldest + timedelta(minutes=1) - work.db.utc_now()).total_seconds()
+    return TooOften(told, max(1, math.ceil(free_in)))
 
 
 def check_id(employee_id: str) -> None:
@@ -368,7 +510,7 @@ def check_id(employee_id: str) -> None:
         raise MalformedId()
 
 
-def _refresh(work: _Work, employee_id: str) -> None:
+def _refresh(work: Work, employee_id: str) -> None:
     """Mirror one record as HR has it now; what HR no longer knows stays as mirrored."""
     source, db = work.settings.hr_source, work.db
     resource = source.people if source else None
@@ -393,21 +535,30 @@ def _refresh(work: _Work, employee_id: str) -> None:
         tables.record_refresh(db, table, str(rows[0][table.key.name]))
 
 
-def _force(work: _Work, employee_id: str) -> None:
+def _force(work: Work, employee_id: str, *, over_http: bool) -> None:
     """Put her down as forced first, then try for the lease: whoever holds it now will find her."""
     book, report = work.book, work.report
     found = book.find(employee_id)
     if found is None:
         raise UnknownEmployee(employee_id)
     rules, token = work.rules(Job.RESYNC), book.force(found)
-    due = _judged(book, rules, found, token)
+    try:
+        due = _judged(book, rules, found)
+        if over_http and not due.changed:
+            _check_repeat(work, found)
+        _check_held(work, rules, due)
+    except BaseException:
+        book.unforce([token])
+        raise
+    ledger.grant_resync(work.db, report.run_id)
     report.answer = {"employee_id": found, "status": "queued", "changed": due.changed}
     try:
         with work.lease(0.0) as lease, Graph(work.endpoint) as graph:
-            sender = work.sender(lease, graph, rules, RESYNC_SECONDS)
+            guard = work.guard(holds.waiting(work.db, work.target), work.changed_mapping(), named=True)
+            sender = work.sender(lease, graph, rules, guard, RESYNC_SECONDS)
             unfinished = None
             try:
-                with _tallied(sender, report):
+                with _tallied(work, sender):
                     sender.run(())
             except UnfinishedRun as exc:
                 unfinished = exc
@@ -416,14 +567,31 @@ def _force(work: _Work, employee_id: str) -> None:
         logger.info("Resync of %s is left to the sender at work.", found)
 
 
-def _judged(book: Ledger, rules: Rules, employee_id: str, token: str) -> plan.Due:
-    """The person as she would go now. Raises NotSendable, and forces nobody then."""
+def _check_held(work: Work, rules: Rules, due: Due) -> None:
+    """Raises Held where a guard does not let her go, and writes the hold down. Whoever sends weighs her once more."""
+    waiting = holds.waiting(work.db, work.target)
+    changed = work.changed_mapping()
+    touched: list[Due] = []
+    if changed and due.changed and not any(h.kind == (guards.MAPPING, changed) for h in waiting):
+        touched, changed = _touched_by_mapping(work, rules, plan.Plan([due], []), changed)
+    held = weigh(work, rules, work.guard(waiting, changed, named=True), [due, *touched])
+    if any(due.user.employee_id in h.people for h in held):
+        kept = holds.keep(work.db, work.target, work.run, held, {due.key})
+        raise _held_error(due.user.employee_id, kept)
+
+
+def _held_error(employee_id: str, kept: Sequence[Hold]) -> Held:
+    hers = [h for h in kept if plan.same_key(employee_id) in map(plan.same_key, h.people)]
+    return Held(employee_id, tuple(f"{h.kind[0]}: {h.reason}" for h in hers), tuple(h.hold_id for h in hers))
+
+
+def _judged(book: Ledger, rules: Rules, employee_id: str) -> plan.Due:
+    """The person as she would go now. Raises NotSendable."""
     made = plan.make(book.people_of(rules.mapping, [employee_id]), rules)
     names = book.namesakes(rules.mapping, [d.user.user_name for d in made.due if d.user.active])
     for one in [*made.parked, *plan.park_clashes(made.due, names, rules)]:
         if isinstance(one, plan.Due):
             return one
-        book.unforce([token])
         raise NotSendable(employee_id, one.reasons)
     raise UnknownEmployee(employee_id)
 
@@ -452,6 +620,9 @@ def _settle(
             if key in tally.refused_ids:
                 raise UpstreamError(f"{employee_id}: {'; '.join(one.reasons)}")
             raise NotSendable(employee_id, one.reasons)
+    if any(key == plan.same_key(i) for h in tally.held for i in h.people):
+        report.answer["status"] = "held"
+        raise Held(employee_id, tuple(f"{h.kind[0]}: {h.reason}" for h in tally.held), ())
     if tally.budget_free_in is not None:
         raise BudgetSpent(f"{employee_id} stays queued: {tally.stopped}.", int(tally.budget_free_in) + 1)
     raise unfinished or UnknownEmployee(employee_id)
@@ -463,7 +634,7 @@ def _settle(
 def migrate(settings: Settings, *, sample: bool = False, mapping: bool = False) -> Report:
     """Bring the database up to date; `mapping`: replace dbo.ScimUsers by sql/mapping.sql and say what that changes."""
     report = Report("migrate", no_counts("migrate"))
-    with _reporting(report), database.connect(settings.sql_connection_string) as db:
+    with runs.reporting(report), database.connect(settings.sql_connection_string) as db:
         had_view = bool(db.view_columns("ScimUsers"))
         report.answer["applied"] = migration.migrate(db, sample=sample)
         if mapping and had_view:
@@ -475,86 +646,3 @@ def migrate(settings: Settings, *, sample: bool = False, mapping: bool = False) 
         for problem in migration.mapping_problems(db, settings):
             report.note(f"warning: nothing can be sent until this is mended: {problem}")
     return report
-
-
-# --- around every job ---------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _reporting(report: Report) -> Iterator[None]:
-    """An error takes the report along, so that what was done is told also when a job fails."""
-    try:
-        yield
-    except ProvisioningError as exc:
-        report.exit_code = exc.exit_code
-        exc.report = report
-        raise
-    except BaseException as exc:
-        report.exit_code = 1
-        exc.report = report  # type: ignore[attr-defined]
-        raise
-
-
-@contextmanager
-def _recorded(db: Database, report: Report, target: str | None) -> Iterator[None]:
-    """A row of provisioning.runs, and one summary line in the log."""
-    ledger.start_run(db, report.run_id, report.job, target)
-    code = 1
-    try:
-        yield
-        code = report.exit_code
-    except ProvisioningError as exc:
-        code = exc.exit_code
-        raise
-    finally:
-        logger.info("%s %s ends with %s: %s", report.job, report.run_id, code, json.dumps(report.counts))
-        ledger.end_run(db, report.run_id, code, report.counts)
-
-
-@contextmanager
-def _leased(
-    db: Database, settings: Settings, name: str, report: Report, clock: Clock, patience: float
-) -> Iterator[Lease]:
-    """The lease, held and renewed. Raises Busy when it is not to be had within `patience` seconds."""
-    lease = Lease(name, report.run_id)
-    until = clock.monotonic() + patience
-    while not lease.acquire(db):
-        if clock.monotonic() >= until:
-            raise Busy(f"Another run is at work ({name}); nothing was done.")
-        clock.sleep(5.0)
-    lease.keep(lambda: database.connect(settings.sql_connection_string, clock))
-    try:
-        if lease.taken_over:
-            logger.warning("The last holder of the lease %s did not give it back; taking over.", name)
-            clock.sleep(ledger.TAKEOVER_PAUSE)
-        yield lease
-    finally:
-        lease.let_go()
-        lease.drop(db)
-
-
-@contextmanager
-def _open(settings: Settings, clock: Clock, patience: float) -> Iterator[Database]:
-    """The database, migrated. Raises SettingsError where it is not."""
-    with database.connect(settings.sql_connection_string, clock, patience) as db:
-        if not db.one("has_migrations"):
-            raise SettingsError(["SQL_CONNECTION_STRING: this database is empty; run: python -m provisioning migrate"])
-        yield db
-
-
-def _mapping(db: Database, settings: Settings) -> ScimMapping:
-    columns = ledger.view_columns(db)
-    if not columns:
-        raise MappingError(["dbo.ScimUsers: there is no such view; run: python -m provisioning migrate"])
-    return scim.compile_mapping(columns, settings.extensions, explicit_nulls=settings.explicit_nulls)
-
-
-def _needed(value: T | None, name: str) -> T:
-    if value is None:
-        raise SettingsError([f"{name}: is missing."])
-    return value
-
-
-def _add(report: Report, **counts: int) -> None:
-    for name, count in counts.items():
-        report.counts[name] += count

@@ -13,7 +13,7 @@ from typing import Any
 from provisioning import database
 from provisioning.database import Database
 from provisioning.errors import DatabaseError
-from provisioning.plan import Due, Person
+from provisioning.plan import Due, Person, same_key
 from provisioning.scim import ENTERPRISE, ScimMapping
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,10 @@ LIFE_OF_A_RUN = 3600
 WINDOW_LIMIT = 38
 """Calls in any 5 s over all targets and instances; Graph allows 40."""
 
+NOBODY_MISSING = ("", "0001-01-01 00:00:00.0000000")
+
 _VIEW = "ScimUsers"
+_ROWS_A_STATEMENT = 2000
 
 
 class Lease:
@@ -93,6 +96,16 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Intended:
+    """What is about to be sent: who, her SCIM user as JSON, and what else must be known of it when a 202 comes."""
+
+    due: Due
+    scim_user: str
+    manager_known: bool
+    counts_as_disable: bool = False
+
+
+@dataclass(frozen=True)
 class CallsUsed:
     """What is used of the limits; `free_in`: seconds until a call of the day is free again."""
 
@@ -104,16 +117,17 @@ class CallsUsed:
 class Ledger:
     """The bookkeeping of one target."""
 
-    def __init__(self, db: Database, target: str, run_id: str) -> None:
-        """Work on an open database, for one run."""
-        self.db, self.target, self.run_id = db, target, run_id
+    def __init__(self, db: Database, target: str, run_id: str, missing: tuple[str, str] = NOBODY_MISSING) -> None:
+        """For one run. `missing`: a table, and since when whoever is absent from it counts as missing from HR."""
+        self.db, self.target, self.run_id, self._missing = db, target, run_id, missing
         self._identifiers: dict[str, str] = {}
 
     def people(self, mapping: ScimMapping, condition: str = "", *parameters: Any) -> Iterator[Person]:
         """Rows of dbo.ScimUsers beside what was last sent; `condition` names one of queries/where_*.sql."""
         self._identifiers = self._identifiers or _identifiers(self.db, mapping)
         text = database.query(condition, self.db.engine) if condition else ""
-        rows = self.db.rows("people", *[self.target] * 5, *parameters, condition=text, **self._identifiers)
+        taken = (*[self.target] * 5, *self._missing, *parameters)
+        rows = self.db.rows("people", *taken, condition=text, **self._identifiers)
         width, key = len(mapping.columns), mapping.control["EmployeeId"]
         return (_person(row, width, key) for row in rows)
 
@@ -134,12 +148,32 @@ class Ledger:
         row = self.db.one("find_employee", employee_id)
         return None if row is None else str(row[0])
 
-    def write_intents(self, due: Sequence[tuple[Due, str, bool]], lease: Lease, instead_of: Sequence[str] = ()) -> bool:
-        """Say what is about to be sent: (due, the SCIM user as JSON, manager known). False: the lease is lost.
+    def people_sent(self) -> int:
+        """How many people were ever sent to this target."""
+        row = self.db.one("count_sent", self.target)
+        return int(row[0]) if row else 0
+
+    def sent_users(self, employee_ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What was last sent of these people: EmployeeId and SCIM user."""
+        for at in range(0, len(employee_ids), _ROWS_A_STATEMENT):
+            chunk = json.dumps(list(employee_ids[at : at + _ROWS_A_STATEMENT]))
+            for row in self.db.rows("sent_users", self.target, chunk):
+                yield str(row[0]), json.loads(row[1])
+
+    def every_sent_user(self) -> Iterator[dict[str, Any]]:
+        """What was last sent of everybody."""
+        return (json.loads(row[0]) for row in self.db.rows("every_sent_user", self.target))
+
+    def disabled_lately(self) -> set[str]:
+        """Who was disabled in the last 24 h, or perhaps was: ids as they are compared."""
+        return {same_key(str(row[0])) for row in self.db.rows("disabled_lately", self.target, self.target)}
+
+    def write_intents(self, due: Sequence[Intended], lease: Lease, instead_of: Sequence[str] = ()) -> bool:
+        """Say what is about to be sent. False: the lease is lost.
 
         `instead_of`: people of whom this run has left an intent before, which the new one replaces.
         """
-        people = json.dumps([_intent(*one) for one in due], ensure_ascii=False)
+        people = json.dumps([_intent(one) for one in due], ensure_ascii=False)
         key = (lease.name, lease.owner, lease.epoch)
         with self.db.transaction() if instead_of else nullcontext():
             if instead_of and not lease.renew(self.db):
@@ -165,7 +199,8 @@ class Ledger:
         """A 202 came for these people: one transaction, one round trip."""
         mine = (self.target, self.run_id, json.dumps(list(employee_ids)))
         target, _, ids = mine
-        self.db.run("record_accepted", *mine, *mine, *mine, target, ids, *mine, -LIFE_OF_A_RUN, *mine, *mine)
+        answered = (*mine, *mine, *mine, *mine, *mine)
+        self.db.run("record_accepted", *answered, target, ids, *mine, -LIFE_OF_A_RUN, *mine, *mine)
 
     def drop_intents(self, employee_ids: Sequence[str]) -> None:
         """These people were definitely not taken."""
@@ -196,9 +231,10 @@ class Ledger:
         """Who is forced and waits: (EmployeeId, token), the longest waiting first."""
         return [(str(row[0]), str(row[1])) for row in self.db.rows("forced_people", self.target)]
 
-    def purge_calls(self) -> None:
-        """Forget calls that count no longer."""
+    def purge(self, history_days: int) -> None:
+        """Forget calls and disables that count no longer, and holds that were over so long ago."""
         self.db.run("purge_calls")
+        self.db.run("purge_guards", *[-86400 * history_days] * 2)
 
 
 def start_run(db: Database, run_id: str, job: str, target: str | None) -> None:
@@ -209,6 +245,34 @@ def start_run(db: Database, run_id: str, job: str, target: str | None) -> None:
 def end_run(db: Database, run_id: str, exit_code: int, counts: dict[str, Any]) -> None:
     """Note how it ended."""
     db.run("end_run", exit_code, json.dumps(counts), run_id)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A resync that was asked for over HTTP in the last minute, and whether it was carried out."""
+
+    employee_id: str
+    asked_at: datetime
+    granted: bool
+
+
+def ask_resync(db: Database, token: str, employee_id: str, limit: int) -> bool:
+    """Note that a resync is asked for; False where so many were in the last minute."""
+    return db.run("ask_resync", token, employee_id, limit) == 1
+
+
+def grant_resync(db: Database, token: str) -> None:
+    """One that was asked for is carried out (one that nobody asked for over HTTP is not noted)."""
+    db.run("grant_resync", token)
+
+
+def resyncs_lately(db: Database) -> list[Asked]:
+    """What was asked for in the last minute, the oldest first."""
+    found = []
+    for employee_id, asked_at, granted in db.rows("resyncs_lately"):
+        if at := database.as_utc(asked_at):
+            found.append(Asked(str(employee_id), at, bool(granted)))
+    return found
 
 
 def view_columns(db: Database) -> list[str]:
@@ -264,18 +328,23 @@ def _person(row: tuple[Any, ...], width: int, key: int) -> Person:
         forced_token=rest[9],
         refused_hash=rest[10],
         refusal=rest[11],
+        sent_valid_to=database.as_date(rest[12]),
+        valid_to_since=database.as_utc(rest[13]),
+        missing=bool(rest[14]),
     )
 
 
-def _intent(due: Due, scim_user: str, manager_known: bool) -> dict[str, Any]:
+def _intent(intended: Intended) -> dict[str, Any]:
+    due = intended.due
     return {
         "employee_id": due.user.employee_id,
         "external_id": due.user.external_id,
         "user_hash": due.user.hash,
-        "scim_user": scim_user,
+        "scim_user": intended.scim_user,
         "active": int(due.user.active),
         "valid_to": due.valid_to.isoformat() if due.valid_to else None,
         "modified_date_time": due.person.modified,
-        "manager_known": int(manager_known),
+        "manager_known": int(intended.manager_known),
         "forced_token": due.person.forced_token,
+        "counts_as_disable": int(intended.counts_as_disable),
     }

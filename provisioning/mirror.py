@@ -17,8 +17,9 @@ from typing import Any
 Record = Mapping[str, Any]
 Values = dict[str, Any]
 
-VANISHED_FIELD_ROWS = 10
-"""A field that no record has any more may empty its column for so many rows; above that HR's answer is not believed."""
+VANISHED_FIELD_ROWS, VANISHED_MAPPED_ROWS = 10, 1
+"""A field that no record has any more may empty its column for so many rows, or for one where the mapping uses it
+(an API may leave out what nobody has); above that HR's answer is not believed."""
 
 _INTEGERS = {
     "bit": (0, 1),
@@ -131,10 +132,23 @@ class Fetch:
         """A row that keeps what HR's answer did not mention (for a single record, where a gap proves nothing)."""
         return {name: value if name in self._fields else before[name] for name, value in row.items()}
 
-    def vanished_fields(self) -> list[str]:
-        """Columns that would lose their values because no record has the field any more."""
-        lost = {c for c, rows in self._emptied.items() if rows > VANISHED_FIELD_ROWS}
+    @property
+    def distinct(self) -> int:
+        """How many records there were, not counting second ones with one key."""
+        return len(self.seen) + self.keyless
+
+    def vanished_fields(self, mapped: Callable[[str], bool]) -> list[str]:
+        """Columns that would lose their values because no record has the field any more; `mapped`: sent onwards."""
+        lost = {
+            name
+            for name, rows in self._emptied.items()
+            if rows > (VANISHED_MAPPED_ROWS if mapped(name) else VANISHED_FIELD_ROWS)
+        }
         return sorted(lost - self._fields)
+
+    def repeats(self, rows: int, before: int) -> bool:
+        """Whether a page of that many records brought nobody new (`before`: how many were seen when it came)."""
+        return rows > 1 and self.distinct == before
 
     def absent(self) -> list[str]:
         """Keys that the table holds and this fetch did not have."""

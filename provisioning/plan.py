@@ -13,6 +13,9 @@ from provisioning.scim import ScimMapping, Unsendable, User
 LONGEST_ID = 64
 """Characters of an EmployeeId."""
 
+EXPECTED_AFTER = timedelta(days=3)
+"""A leaver whose last day was sent so long ago surprises nobody."""
+
 
 class Job(Enum):
     """Which people a run looks at. Graph has one verb, so that is all in which runs differ."""
@@ -51,6 +54,9 @@ class Person:
     forced_token: str | None = None
     refused_hash: str | None = None
     refusal: str | None = None
+    sent_valid_to: date | None = None
+    valid_to_since: datetime | None = None
+    missing: bool = False
 
     @property
     def sent(self) -> bool:
@@ -99,6 +105,14 @@ class Due:
     person: Person
     group: Group
     valid_to: date | None
+    disables: bool = False
+    expected: bool = False
+    protected: bool = False
+
+    @property
+    def key(self) -> str:
+        """Her EmployeeId as it is compared."""
+        return same_key(self.user.employee_id)
 
     @property
     def changed(self) -> bool:
@@ -120,10 +134,15 @@ Verdict = Due | Parked | None
 
 @dataclass
 class Plan:
-    """What a run will do. `due` is in sending order."""
+    """What a run will do. `due` is in sending order.
+
+    `seen` are the keys of everybody in the rows at hand, `looked_at` of those whom this job decides about.
+    """
 
     due: list[Due]
     parked: list[Parked]
+    seen: set[str] = field(default_factory=set)
+    looked_at: set[str] = field(default_factory=set)
 
 
 def judge(person: Person, rules: Rules) -> Verdict:
@@ -133,7 +152,7 @@ def judge(person: Person, rules: Rules) -> Verdict:
 
 def make(people: Iterable[Person], rules: Rules) -> Plan:
     """Judge everybody, in one pass; park those who share an EmployeeId or, being active, a userName."""
-    seen, doubled = set(), set()
+    seen, doubled, looked_at = set(), set(), set()
     names: dict[str, str] = {}
     clashing: dict[str, set[str]] = {}
     verdicts: dict[str, Due | Parked] = {}
@@ -142,6 +161,8 @@ def make(people: Iterable[Person], rules: Rules) -> Plan:
         if key and key in seen:
             doubled.add(key)
         seen.add(key)
+        if _looked_at(person, rules):
+            looked_at.add(key)
         verdict, name = _assess(person, rules)
         if verdict is not None:
             verdicts[key] = verdict
@@ -151,7 +172,7 @@ def make(people: Iterable[Person], rules: Rules) -> Plan:
         verdicts[key] = _parked_instead(verdicts[key], "two rows of dbo.ScimUsers have this EmployeeId")
     _park_clashes(verdicts, clashing)
     due = [v for v in verdicts.values() if isinstance(v, Due)]
-    return Plan(order(due), [v for v in verdicts.values() if isinstance(v, Parked)])
+    return Plan(order(due), [v for v in verdicts.values() if isinstance(v, Parked)], seen, looked_at)
 
 
 def park_clashes(due: Sequence[Due], namesakes: Iterable[Person], rules: Rules) -> list[Due | Parked]:
@@ -185,6 +206,16 @@ def same_key(employee_id: str) -> str:
     return employee_id.rstrip(" ").casefold()
 
 
+def has_date(person: Person, rules: Rules, first: date, last: date) -> bool:
+    """Whether one of her dates makes a difference between two days, the lead days included."""
+    try:
+        valid_from, valid_to = _date(person, rules, "ValidFrom"), _date(person, rules, "ValidTo")
+    except Unsendable:
+        return False
+    starts = valid_from is not None and first < valid_from <= last + timedelta(days=rules.lead_days + 1)
+    return starts or (valid_to is not None and first - timedelta(days=1) <= valid_to <= last)
+
+
 def _looked_at(person: Person, rules: Rules) -> bool:
     if person.forced_token is not None:
         return True
@@ -207,6 +238,7 @@ class _State:
     ended: bool
     early: bool
     active: bool
+    past_last_day: bool
 
 
 def _assess(person: Person, rules: Rules) -> tuple[Verdict, str | None]:
@@ -231,6 +263,8 @@ def _nothing_to_send(person: Person, rules: Rules) -> str | None:
     """Why nothing goes of somebody never sent, whatever else her row holds."""
     if not _in_scope(person, rules):
         return "out of scope (InScope)"
+    if person.missing:
+        return "no longer in HR, and never sent: there is no account to disable"
     return None if rules.mapping.raw_active(person.row) else "inactive, and never sent: there is no account to disable"
 
 
@@ -238,11 +272,12 @@ def _state(person: Person, rules: Rules) -> _State:
     zone = _zone(person, rules)
     valid_from, valid_to = _date(person, rules, "ValidFrom"), _date(person, rules, "ValidTo")
     today = rules.today(zone)
-    ended = not rules.mapping.raw_active(person.row) or (valid_to is not None and today > valid_to)
+    past = valid_to is not None and today > valid_to
+    ended = not rules.mapping.raw_active(person.row) or past or person.missing
     ahead = valid_from is not None and valid_from > today
     early = valid_from is not None and valid_from > today + timedelta(days=rules.lead_days)
     active = not ended and (not ahead or person.was_active or _before_start(person, rules, early=early))
-    return _State(zone, valid_to, _in_scope(person, rules), ended, early, active)
+    return _State(zone, valid_to, _in_scope(person, rules), ended, early, active, past)
 
 
 def _verdict(person: Person, state: _State, rules: Rules) -> Verdict:
@@ -258,7 +293,17 @@ def _verdict(person: Person, state: _State, rules: Rules) -> Verdict:
         return None
     if person.refused_hash == user.hash and person.forced_token is None:
         return Parked(person.employee_id, (person.refusal or "refused by Graph",))
-    return Due(user, person, _group(person, user), state.valid_to)
+    disables = state.ended and not user.active and (person.sent_active is not False or person.maybe_active)
+    expected = disables and state.past_last_day and _long_known(person, state, rules)
+    return Due(
+        user, person, _group(person, user), state.valid_to, disables, expected, _flag(person, rules, "Protected")
+    )
+
+
+def _long_known(person: Person, state: _State, rules: Rules) -> bool:
+    """Whether her last day has stood in what was sent for three days or more."""
+    since = person.valid_to_since
+    return person.sent_valid_to == state.valid_to and since is not None and since <= rules.now - EXPECTED_AFTER
 
 
 def _before_start(person: Person, rules: Rules, *, early: bool) -> bool:
@@ -321,13 +366,16 @@ def _date(person: Person, rules: Rules, control: str) -> date | None:
 
 def _in_scope(person: Person, rules: Rules) -> bool:
     """InScope; true where the view has no such column, false where it is null."""
-    if "InScope" not in rules.mapping.control:
-        return True
-    value = rules.mapping.cell(person.row, "InScope")
+    return "InScope" not in rules.mapping.control or _flag(person, rules, "InScope")
+
+
+def _flag(person: Person, rules: Rules, control: str) -> bool:
+    """A control column that says yes or no; null, or no such column, is no."""
+    value = rules.mapping.cell(person.row, control)
     if value is None or str(value).strip().lower() in ("0", "false"):
         return False
     if str(value).strip().lower() not in ("1", "true"):
-        raise Unsendable(["InScope is neither 1 nor 0"])
+        raise Unsendable([f"{control} is neither 1 nor 0"])
     return True
 
 

@@ -235,6 +235,34 @@ def compile_mapping(
     return ScimMapping(tuple(columns), control, tuple(attributes), explicit_nulls, order, prefix)
 
 
+def flatten(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Path → value of a SCIM user as it was sent, spelled as `ScimMapping.flat` spells it."""
+    found: dict[str, Any] = {}
+    for name, value in resource.items():
+        if name == "schemas":
+            continue
+        if name.startswith("urn:") and isinstance(value, Mapping):
+            found.update(_flat_home(f"{name}:", value))
+        else:
+            found.update(_flat_home("", {name: value}))
+    return found
+
+
+def _flat_home(prefix: str, home: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in home.items():
+        if isinstance(value, Mapping):
+            found.update({f"{prefix}{name}.{sub}": part for sub, part in value.items()})
+        elif isinstance(value, list):
+            for element in value:
+                kind = element.get("type")
+                filtered = f'{prefix}{name}[type eq "{kind}"]'
+                found.update({f"{filtered}.{sub}": part for sub, part in element.items() if sub != "type"})
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
 def bulk_request(resources: Sequence[tuple[str, Mapping[str, Any]]]) -> bytes:
     """The body of one bulkUpload call: at most 50 pairs of (bulkId, SCIM resource), every bulkId its own."""
     if not 1 <= len(resources) <= MOST_OPERATIONS:

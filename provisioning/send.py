@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from provisioning import plan, retry, scim, transport
 from provisioning.errors import LeaseLost
 from provisioning.graph import Answer, Graph, Reaction
-from provisioning.ledger import Lease, Ledger
+from provisioning.guards import Differences, Guard, Held
+from provisioning.ledger import Intended, Lease, Ledger
 from provisioning.pacing import Clock, Pace
 from provisioning.plan import Due, Parked, Rules
 
@@ -28,7 +29,28 @@ EXTRA_CALLS_A_REQUEST, EXTRA_CALLS_A_RUN = 12, 100
 SYSTEMATIC_REFUSALS = 3
 MOST_GIVEN_UP = 3
 LONGEST_WORDS = 300
+RESERVED_OF_100 = 5
+"""Of 100 calls, so many are kept for resyncs."""
+
 COUNTS = ("candidates", "sent", "unchanged", "held", "parked", "deferred", "out_of_scope", "calls")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Graph calls in any 24 h: how many the tenant has, and how many of them are kept for people who are forced."""
+
+    daily_limit: int
+    reserve: int
+
+    @property
+    def for_runs(self) -> int:
+        """What a run may use up for people nobody forced."""
+        return self.daily_limit - self.reserve
+
+    @classmethod
+    def of(cls, daily_limit: int) -> "Budget":
+        """5 % are kept for resyncs, rounded up; a budget of one call keeps none."""
+        return cls(daily_limit, min(-(-daily_limit * RESERVED_OF_100 // 100), daily_limit - 1))
 
 
 @dataclass
@@ -37,9 +59,11 @@ class Tally:
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTS, 0))
     parked: list[Parked] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
     sent_ids: set[str] = field(default_factory=set)
     refused_ids: set[str] = field(default_factory=set)
     stopped: str | None = None
+    short: str | None = None
     budget_free_in: float | None = None
 
 
@@ -82,14 +106,15 @@ class Sender:
         lease: Lease,
         graph: Graph,
         rules: Rules,
+        guard: Guard,
         clock: Clock,
         *,
-        daily_limit: int,
+        budget: Budget,
         ends: float,
     ) -> None:
         """`ends`, of the clock's monotonic time: from then on nothing new is started and the rest is deferred."""
-        self._ledger, self._lease, self._graph, self._rules = ledger, lease, graph, rules
-        self._clock, self._daily_limit = clock, daily_limit
+        self._ledger, self._lease, self._graph, self._rules, self._guard = ledger, lease, graph, rules, guard
+        self._clock, self._budget = clock, budget
         self._ends = ends
         self._pace = Pace(clock)
         self._pool = ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix="upload")
@@ -267,12 +292,24 @@ class Sender:
             self._queue.extendleft(reversed(ids))
             self._blocked = True
             return None
+        due, held = self._weighed(due)
         self._park(made.parked)
-        going = {plan.same_key(d.user.employee_id) for d in due}
+        going = {d.key for d in due}
         self._settle([i for i in ids if plan.same_key(i) not in going])
         parked = {plan.same_key(p.employee_id) for p in made.parked}
-        self.tally.counts["unchanged"] += sum(plan.same_key(i) not in going | parked for i in ids)
+        self.tally.counts["held"] += len(held)
+        self.tally.counts["unchanged"] += sum(plan.same_key(i) not in going | parked | held for i in ids)
         return due
+
+    def _weighed(self, due: list[Due]) -> tuple[list[Due], set[str]]:
+        """Those who may go, and the keys of those held: who was forced, or has changed since, is weighed here."""
+        fresh = [d for d in due if not self._guard.is_let_go(d)]
+        if not fresh:
+            return due, set()
+        found = self._guard.weigh(fresh, differences(self._ledger, self._rules, fresh))
+        self.tally.held.extend(found)
+        held = {plan.same_key(i) for h in found for i in h.people}
+        return [d for d in due if d.key not in held], held
 
     @staticmethod
     def _manager_among(people: Iterable[Due], requests: Iterable[_Request]) -> bool:
@@ -284,9 +321,10 @@ class Sender:
         mapping, before = self._rules.mapping, set[str]()
         intents, resources = [], []
         for one in due:
-            resource = mapping.resource(one.user)
+            resource, counts = mapping.resource(one.user), self._guard.counts_as_disable(one)
             resources.append((one.user.employee_id, resource))
-            intents.append((one, json.dumps(resource, ensure_ascii=False), plan.manager_known(one, before)))
+            text = json.dumps(resource, ensure_ascii=False)
+            intents.append(Intended(one, text, plan.manager_known(one, before), counts))
             before.add(plan.same_key(one.user.external_id))
         again = [d.user.employee_id for d in due if plan.same_key(d.user.employee_id) in self._in_doubt]
         if not self._ledger.write_intents(intents, self._lease, again):
@@ -298,7 +336,7 @@ class Sender:
     # --- one attempt ----------------------------------------------------------------------------------------------
 
     def _attempt(self, request: _Request) -> bool:
-        if not self._ledger.count_call(self._lease, transport.DEADLINE, self._daily_limit):
+        if not self._ledger.count_call(self._lease, transport.DEADLINE, self._limit_for(request)):
             self._not_counted(request)
             return True
         self._pace.take()
@@ -312,14 +350,33 @@ class Sender:
 
     def _not_counted(self, request: _Request) -> None:
         self._hold_on()
-        state = self._ledger.calls_used()
-        if state.used_today >= self._daily_limit:
+        state, limit = self._ledger.calls_used(), self._limit_for(request)
+        if state.used_today >= self._budget.daily_limit:
             self.tally.budget_free_in = state.free_in
-            self._stop(f"the {self._daily_limit} calls of 24 h are used up (GRAPH_DAILY_CALL_LIMIT)")
+            self._stop(f"the {self._budget.daily_limit} calls of 24 h are used up (GRAPH_DAILY_CALL_LIMIT)")
+            self._defer(request)
+            return
+        if state.used_today >= limit:
+            self._only_forced()
             self._defer(request)
             return
         self._pace.pause(0.5 if state.window_full else 0.0)
         self._retries.insert(0, request)
+
+    def _limit_for(self, request: _Request) -> int:
+        forced = all(d.person.forced_token is not None for d in request.people)
+        return self._budget.daily_limit if forced else self._budget.for_runs
+
+    def _only_forced(self) -> None:
+        """What is left of the day's calls is kept for people who are forced; everybody else stays due."""
+        if self.tally.short is None:
+            self.tally.short = (
+                f"{self._budget.for_runs} calls of 24 h are used up and {self._budget.reserve} are kept for resyncs "
+                "(GRAPH_DAILY_CALL_LIMIT)"
+            )
+            logger.error("Run %s: %s.", self._ledger.run_id, self.tally.short)
+        self.tally.counts["deferred"] += len(self._queue)
+        self._queue.clear()
 
     def _hold_on(self) -> None:
         """Renew the lease here and now: its keeper may be late, the machine may have slept."""
@@ -483,6 +540,16 @@ class Sender:
         retries, self._retries = self._retries, []
         for request in retries:
             self._defer(request)
+
+
+def differences(ledger: Ledger, rules: Rules, due: Sequence[Due]) -> Differences:
+    """What differs, attribute by attribute, from what was sent of these people."""
+    found = Differences()
+    changed = {d.key: d for d in due if d.person.sent and d.changed}
+    for employee_id, before in ledger.sent_users([d.user.employee_id for d in changed.values()]):
+        if one := changed.get(plan.same_key(employee_id)):
+            found.add(one, scim.flatten(before), rules.mapping.flat(one.user))
+    return found
 
 
 def _without_values(words: str, people: Iterable[Due]) -> str:

@@ -58,6 +58,21 @@ class Extension:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A number of people, or a percentage of however many there are."""
+
+    amount: float
+    percent: bool = False
+
+    def of(self, total: int) -> int:
+        """How many that is of `total`, rounded down."""
+        return int(total * self.amount / 100) if self.percent else int(self.amount)
+
+    def __str__(self) -> str:
+        return f"{self.amount:g}%" if self.percent else f"{self.amount:g}"
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, checked. What a verb does not need may be None."""
 
@@ -72,6 +87,12 @@ class Settings:
     time_zone: ZoneInfo
     update_by_modified: bool
     resend_days: int
+    missing_after_hours: int
+    history_days: int
+    max_disables: Share
+    max_changes: Share
+    max_creates: Share
+    max_shrink: Share
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], needs: tuple[str, ...] = ()) -> "Settings":
@@ -97,6 +118,12 @@ class _Reader:
             time_zone=self.time_zone(),
             update_by_modified=self.choice("UPDATE_BY", "content", ("content", "modified")) == "modified",
             resend_days=self.number("RESEND_DAYS", 28, least=1, most=3650),
+            missing_after_hours=self.number("MISSING_AFTER_HOURS", 20, most=8760),
+            history_days=self.number("HISTORY_DAYS", 90, least=1, most=36500),
+            max_disables=self.share("MAX_DISABLES", Share(5, percent=True)),
+            max_changes=self.share("MAX_CHANGES", Share(20, percent=True)),
+            max_creates=self.share("MAX_CREATES", Share(20, percent=True)),
+            max_shrink=self.share("MAX_SHRINK", Share(10, percent=True)),
         )
         if self._problems:
             raise SettingsError(self._problems)
@@ -118,6 +145,18 @@ class _Reader:
         if re.fullmatch(r"[0-9]{1,6}", text, re.ASCII) and least <= int(text) <= most:
             return int(text)
         self.wrong(name, f"must be a whole number from {least} to {most}.")
+        return default
+
+    def share(self, name: str, default: Share) -> Share:
+        text = self.value(name)
+        if not text:
+            return default
+        match = re.fullmatch(r"([0-9]{1,6})|([0-9]{1,3}(?:\.[0-9]{1,3})?) ?%", text, re.ASCII)
+        if match and match[1]:
+            return Share(int(match[1]))
+        if match and float(match[2]) <= 100:
+            return Share(float(match[2]), percent=True)
+        self.wrong(name, "must be a whole number of people such as 50, or a percentage such as 5%.")
         return default
 
     def choice(self, name: str, default: str, allowed: tuple[str, ...]) -> str:

@@ -2,15 +2,26 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from provisioning import mirror
+from provisioning import database, mirror
 from provisioning.database import Database
 from provisioning.errors import SettingsError
 from provisioning.mirror import Column, Fetch, Table, Values
 from provisioning.source import Resource
 
 ROWS_A_STATEMENT = 2000
+
+
+@dataclass(frozen=True)
+class LastFetch:
+    """The last complete fetch of an endpoint: when, how many records, and when a fetch last told who is missing."""
+
+    completed_at: datetime
+    fetched: int
+    misses_counted_at: datetime | None
 
 
 def describe(db: Database, resource: Resource) -> Table:
@@ -26,6 +37,12 @@ def describe(db: Database, resource: Resource) -> Table:
     if key is None:
         raise SettingsError([f"HR_SOURCE: dbo.{resource.table} has no column {resource.primary_key}, its primary_key."])
     return Table(str(rows[0][0]), key, columns)
+
+
+def name(db: Database, wanted: str) -> str | None:
+    """A table of schema dbo as the database spells it; None where there is none."""
+    rows = list(db.rows("table_columns", wanted))
+    return str(rows[0][0]) if rows else None
 
 
 def keys(db: Database, table: Table) -> dict[str, str]:
@@ -69,29 +86,40 @@ def write(db: Database, table: Table, changes: Iterable[tuple[bool, Values]]) ->
             _write(db, table, is_new, rows)
 
 
-def note_absent(db: Database, table: Table, fetch: Fetch, seen_since: set[str]) -> int:
-    """Note who is absent from a complete fetch and since when; take the note away of who is back.
+def note_absent(db: Database, table: Table, fetch: Fetch, seen_since: set[str], at: str) -> int:
+    """Note who is absent from a complete fetch that ended `at`; take the note away of who is back.
 
     `seen_since`: keys, as they are compared, of records that HR gave by themselves since the fetch began.
     Gives back how many are absent. A fetch with a record that has no key proves nobody absent.
     """
     noted = {str(row[0]) for row in db.rows("absent_keys", table.name)}
     absent = {str(k) for k in fetch.absent() if mirror.canonical_key(k) not in seen_since}
-    _in_chunks(db, "forget_absent", table.name, sorted(noted - absent))
+    _in_chunks(db, "forget_absent", sorted(noted - absent), table.name)
     if fetch.keyless:
         return len(noted & absent)
-    _in_chunks(db, "note_absent", table.name, sorted(absent - noted))
+    _in_chunks(db, "note_absent", sorted(absent - noted), table.name, at)
     return len(absent)
 
 
-def record_fetch(db: Database, table: Table, fetched: int, run_id: str) -> None:
-    """A complete fetch of this endpoint was written."""
-    db.run("record_fetch", fetched, run_id, table.name, table.name, fetched, run_id, table.name)
+def record_fetch(db: Database, table: Table, fetch: Fetch, run_id: str, at: str) -> None:
+    """A complete fetch of this endpoint was written; `at` is the moment that `note_absent` got."""
+    counted, people = int(not fetch.keyless), fetch.distinct
+    changed = (people, run_id, at, counted, at, table.name)
+    db.run("record_fetch", *changed, table.name, at, people, run_id, counted, at, table.name)
+
+
+def last_fetch(db: Database, table_name: str) -> LastFetch | None:
+    """What is known of the last complete fetch of an endpoint; None where there was none."""
+    row = db.one("last_fetch", table_name)
+    if row is None:
+        return None
+    completed_at = database.as_utc(row[0])
+    return LastFetch(completed_at, int(row[1]), database.as_utc(row[2])) if completed_at else None
 
 
 def record_refresh(db: Database, table: Table, record_key: str) -> None:
     """One record was fetched by itself and written."""
-    _in_chunks(db, "forget_absent", table.name, [record_key])
+    _in_chunks(db, "forget_absent", [record_key], table.name)
     db.run("record_refresh", table.name, record_key, table.name, record_key, table.name)
 
 
@@ -140,6 +168,6 @@ def _write(db: Database, table: Table, is_new: bool, rows: list[Values]) -> None
         db.run("mirror_update", document, assignments=assignments, **names)
 
 
-def _in_chunks(db: Database, query: str, table: str, found: list[str]) -> None:
+def _in_chunks(db: Database, query: str, found: list[str], *parameters: str) -> None:
     for at in range(0, len(found), ROWS_A_STATEMENT):
-        db.run(query, table, json.dumps(found[at : at + ROWS_A_STATEMENT]))
+        db.run(query, *parameters, json.dumps(found[at : at + ROWS_A_STATEMENT]))

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from provisioning import database, migration
+from provisioning import database, migration, review
 from provisioning.database import Database
 from provisioning.errors import DatabaseError
+from provisioning.jobs import Selection
 from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.emulators import people
@@ -31,9 +32,15 @@ NO_ODBC = "LOGINS THROUGH ODBC ARE NOT TESTED: pyodbc cannot be loaded; apt-get 
 TABLES = (
     *("dbo.Employees", "dbo.Organizations", "dbo.Locations", "dbo.AbsentRecords"),
     *(f"provisioning.{t}" for t in ("ledger", "intents", "forced", "refused", "leases", "calls")),
-    *(f"provisioning.{t}" for t in ("fetches", "refreshes", "runs")),
+    *(f"provisioning.{t}" for t in ("fetches", "refreshes", "runs", "disables")),
+    *(f"provisioning.{t}" for t in ("holds", "held_people", "mappings", "resyncs")),
 )
 PASSWORD = "emulated-password"
+NAMED = Selection(limit=100_000)
+"""An operator who says how many go: a first load that needs no approval."""
+
+UNGUARDED = {"MAX_CREATES": "100000", "MAX_CHANGES": "100000", "MAX_DISABLES": "500"}
+"""For tests that are about something else than guards."""
 
 
 @pytest.fixture
@@ -150,12 +157,21 @@ def environment(connection_string: str, hr_url: str, upload_url: str) -> dict[st
         "HR_SOURCE": json.dumps(hr_source(hr_url)),
         "HR_PASSWORD": PASSWORD,
         "GRAPH_BULK_UPLOAD_URL": upload_url,
+        **UNGUARDED,
     }
 
 
 @pytest.fixture
 def settings(environ: dict[str, str]) -> Settings:
     return Settings.from_environ(environ)
+
+
+def approve_all(settings: Settings, clock: MovedClock) -> list[str]:
+    """Approve everything that waits; gives back the classes."""
+    found = review.waiting(settings, clock=clock)
+    for hold in found:
+        review.approve(settings, hold.hold_id, "Ada Approver", clock=clock)
+    return sorted(hold.kind[0] for hold in found)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from provisioning import database, jobs
 from provisioning.settings import Settings
 from tests.clock import MovedClock
-from tests.conftest import environment
+from tests.conftest import NAMED, environment
 from tests.emulators import people
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
@@ -43,7 +43,7 @@ def test_1000_people_take_20_calls_then_none_then_one_for_25_edits(
     with HrEmulator(invented, {"basic": ("svc", "emulated-password")}) as hr:
         settings = Settings.from_environ(environment(sqlite_string, hr.url, graph.upload_url))
         jobs.ingest(settings, clock=clock)
-        assert jobs.create(settings, clock=clock).counts["calls"] == 20
+        assert jobs.create(settings, NAMED, clock=clock).counts["calls"] == 20
         assert jobs.ingest(settings, clock=clock).counts["unchanged"] == 1000
         for job in (jobs.create, jobs.update):
             assert job(settings, clock=clock).counts["calls"] == 0
@@ -69,7 +69,7 @@ def test_bad_records_are_rejected_with_reasons_and_an_injection_is_text(
         200, {"Content-Type": "application/json"}, page_with(hr, keyless), when=lambda path: "offset=80" in path
     )
     report = jobs.ingest(settings, clock=clock)
-    counts = jobs.create(settings, clock=clock).counts
+    counts = jobs.create(settings, NAMED, clock=clock).counts
     assert (report.counts["fetched"], report.counts["inserted"], report.counts["rejected"]) == (101, 98, 3)
     assert [note.casefold() for note in sorted(report.notes)] == [  # a compatible server may give columns in lower case
         "rejected employees (no key): employeeid is missing",
@@ -92,15 +92,15 @@ def test_with_the_clock_moved_on_a_last_day_and_a_start_pass_without_any_edit(
     hr.patch("E00010", {"ValidTo": "2026-11-25"})
     hr.patch("E00011", {"ValidFrom": "2026-12-10"})
     jobs.ingest(settings, clock=clock)
-    assert jobs.create(settings, clock=clock).counts["sent"] == 99
+    assert jobs.create(settings, NAMED, clock=clock).counts["sent"] == 99
     clock.move(days=3)  # the 25th, her last day
     assert jobs.update(settings, clock=clock).counts["sent"] == 0
     clock.move(days=1)
     assert jobs.update(settings, clock=clock).counts["sent"] == 1
     assert graph.directory().users["E00010"]["accountEnabled"] is False
-    assert jobs.create(settings, clock=clock).counts["sent"] == 0  # the 26th: two weeks ahead
+    assert jobs.create(settings, NAMED, clock=clock).counts["sent"] == 0  # the 26th: two weeks ahead
     clock.move(days=7)
-    assert jobs.create(settings, clock=clock).counts["sent"] == 1  # the 3rd: a week ahead
+    assert jobs.create(settings, NAMED, clock=clock).counts["sent"] == 1  # the 3rd: a week ahead
     assert graph.directory().users["E00011"]["accountEnabled"] is True
 
 
@@ -109,11 +109,11 @@ def test_another_job_in_the_url_gets_everybody_and_the_old_ledger_stays(
 ) -> None:
     test_app, production = change(), change(GRAPH_BULK_UPLOAD_URL=graph.add_job())
     jobs.ingest(test_app, clock=clock)
-    assert jobs.create(test_app, clock=clock).counts["sent"] == 100
-    assert jobs.create(production, clock=clock).counts["sent"] == 100
+    assert jobs.create(test_app, NAMED, clock=clock).counts["sent"] == 100
+    assert jobs.create(production, NAMED, clock=clock).counts["sent"] == 100
     rows = list(db.select("SELECT target, COUNT(*) FROM provisioning.ledger GROUP BY target", (), "count"))
     assert sorted(count for _, count in rows) == [100, 100]
-    assert jobs.create(test_app, clock=clock).counts["candidates"] == 0
+    assert jobs.create(test_app, NAMED, clock=clock).counts["candidates"] == 0
 
 
 def test_killed_in_the_middle_of_create_nobody_is_left_out(
@@ -128,7 +128,7 @@ def test_killed_in_the_middle_of_create_nobody_is_left_out(
         graph.latency = 0.4
         env = {"PATH": os.environ["PATH"], **environ}
         create = subprocess.Popen(
-            command("create"), env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command("create", "--limit", "999"), env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         while len(graph.accepted) < 100:
             time.sleep(0.02)
@@ -136,10 +136,10 @@ def test_killed_in_the_middle_of_create_nobody_is_left_out(
         create.wait()
         with database.connect(sqlite_string) as db:
             ((in_flight,),) = db.select("SELECT COUNT(*) FROM provisioning.intents", (), "count")
-            assert run(environ, "create")[0] == 4  # the dead sender's lease
+            assert run(environ, "create", "--limit", "999")[0] == 4  # the dead sender's lease
             db.execute("UPDATE provisioning.leases SET expires_at = '2000-01-01 00:00:00.0000000'")
         graph.latency = 0.0
-        code, counts, _ = run(environ, "create")
+        code, counts, _ = run(environ, "create", "--limit", "999")
     assert code == 0
     assert in_flight > 0
     assert len(graph.directory().users) == 400
@@ -155,7 +155,7 @@ def test_wrong_settings_are_all_named_in_one_error() -> None:
         "HR_SOURCE": '{"client": ',
         "TIME_ZONE": "Mars/Olympus",
     }
-    code, line, told = run(environ, "create")
+    code, line, told = run(environ, "create", "--limit", "999")
     assert code == 2
     assert line["candidates"] == 0
     assert all(name in told for name in ("GRAPH_BULK_UPLOAD_URL", "HR_SOURCE", "TIME_ZONE"))

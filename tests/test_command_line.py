@@ -38,7 +38,7 @@ def test_every_job_prints_one_line_with_its_counts(environ: dict[str, str], caps
     for verb, counts in (
         (["migrate"], set()),
         (["ingest"], INGEST),
-        (["create"], SENDING),
+        (["create", "--limit", "999"], SENDING),
         (["update"], SENDING),
         (["reconcile"], SENDING),
         (["resend", "--since", "2100-01-01"], SENDING),
@@ -114,7 +114,7 @@ def test_while_another_works_it_says_busy_at_once(
 
 def test_two_updates_at_once_do_not_both_send(environ: dict[str, str], graph: GraphEmulator, hr: HrEmulator) -> None:
     command_line.main(["ingest"], environ)
-    command_line.main(["create"], environ)
+    command_line.main(["create", "--limit", "999"], environ)
     for n in range(1, 51):
         hr.patch(f"E{n:05d}", {"Title": "At once"})
     command_line.main(["ingest"], environ)
@@ -163,7 +163,7 @@ def test_from_an_empty_folder_to_everybody_sent(
         0,
         dict.fromkeys(INGEST, 0) | {"fetched": 100, "inserted": 100},
     )
-    code, line, _ = process(fresh, "create")
+    code, line, _ = process(fresh, "create", "--limit", "999")
     expected = dict.fromkeys(SENDING, 0) | {"candidates": 100, "sent": 100, "calls": 2}
     assert (code, {name: line[name] for name in SENDING}) == (0, expected)
     code, line, _ = process(fresh, "resync", "e00001")
@@ -181,7 +181,7 @@ def test_queued_is_0_too(environ: dict[str, str], capsys: Capture, sqlite_string
 
 def test_people_who_vanished_make_3(environ: dict[str, str], capsys: Capture, sqlite_string: str) -> None:
     run(capsys, environ, "ingest")
-    run(capsys, environ, "create")
+    run(capsys, environ, "create", "--limit", "999")
     with database.connect(sqlite_string) as db:
         db.execute("DELETE FROM dbo.Employees WHERE EmployeeId = 'E00050'")
     code, line, told = run(capsys, environ, "update")
@@ -191,7 +191,7 @@ def test_people_who_vanished_make_3(environ: dict[str, str], capsys: Capture, sq
 
 def test_a_run_that_could_not_finish_makes_1_and_its_counts_add_up(environ: dict[str, str], capsys: Capture) -> None:
     run(capsys, environ, "ingest")
-    code, line, told = run(capsys, {**environ, "GRAPH_DAILY_CALL_LIMIT": "1"}, "create")
+    code, line, told = run(capsys, {**environ, "GRAPH_DAILY_CALL_LIMIT": "1"}, "create", "--limit", "999")
     assert (code, line["candidates"], line["sent"], line["deferred"]) == (1, 100, 50, 50)
     assert "50 people are still due" in told
 
@@ -199,7 +199,7 @@ def test_a_run_that_could_not_finish_makes_1_and_its_counts_add_up(environ: dict
 def test_parked_people_do_not_make_a_run_fail(environ: dict[str, str], capsys: Capture, graph: GraphEmulator) -> None:
     run(capsys, environ, "ingest")
     graph.refuse = lambda data: data["externalId"] == "E00050"
-    code, line, told = run(capsys, environ, "create")
+    code, line, told = run(capsys, environ, "create", "--limit", "999")
     assert (code, line["sent"], line["parked"]) == (0, 99, 1)
     assert "parked E00050: Graph answered 400" in told
 
@@ -258,7 +258,7 @@ def test_the_one_line_is_all_that_stdout_gets_whatever_happens(
     hr.patch("E00005", {"BirthDate": "2026-02-30"})
     assert process(environ, "ingest")[1]["rejected"] == 1
     graph.fail_next(403, {}, b'{"error": {"code": "Forbidden", "message": "No right to upload."}}')
-    code, line, told = process(environ, "create")
+    code, line, told = process(environ, "create", "--limit", "999")
     assert (code, line["deferred"], line["candidates"]) == (1, 99, 99)
     assert "Graph answered 403: Forbidden: No right to upload." in told
 
@@ -273,7 +273,7 @@ def test_killed_in_the_middle_of_update_nobodys_change_is_lost(
 ) -> None:
     monkeypatch.setattr(ledger, "TAKEOVER_PAUSE", 0.05)
     run(capsys, environ, "ingest")
-    run(capsys, environ, "create")
+    run(capsys, environ, "create", "--limit", "999")
     for person in hr.people:
         hr.patch(person["EmployeeId"], {"Title": "After"})
     run(capsys, environ, "ingest")
@@ -304,7 +304,7 @@ def test_interrupted_it_still_prints_its_counts_and_gives_the_lease_back(
     """Ctrl-C: a failed job, too, prints one line with what was done."""
     run(capsys, environ, "ingest")
     graph.latency = 0.3
-    started = start(environ, "create")
+    started = start(environ, "create", "--limit", "999")
     while len(graph.accepted) < 50:
         assert started.poll() is None
         time.sleep(0.02)
@@ -313,6 +313,6 @@ def test_interrupted_it_still_prints_its_counts_and_gives_the_lease_back(
     graph.latency = 0.0
     assert started.returncode == 1
     assert "Traceback" not in err
-    assert run(capsys, environ, "create")[0] == 0  # not busy
+    assert run(capsys, environ, "create", "--limit", "999")[0] == 0  # not busy
     assert len(graph.directory().users) == 100
     assert json.loads(out)["candidates"] == 100

@@ -13,6 +13,9 @@ from provisioning import database
 from provisioning.database import Database, SqlServer
 from provisioning.errors import DatabaseError, SettingsError
 
+AT = "2026-11-22 12:00:00.0000000"
+FETCH = (1, "r", AT, 1, AT, "t", "t", AT, 1, "r", 1, AT, "t")
+
 
 class FakeOdbcError(Exception):
     """Shaped like pyodbc's, whose class says nothing."""
@@ -100,12 +103,12 @@ def test_a_statement_of_a_wrong_name_does_not_exist() -> None:
 def test_a_transaction_keeps_all_or_nothing_over_both_schemas(db: Database) -> None:
     with pytest.raises(ZeroDivisionError), db.transaction():  # noqa: PT012 - what comes before the error is the test
         db.execute(INSERT, ("L1",))
-        db.run("record_fetch", 1, "r", "t", "t", 1, "r", "t")
+        db.run("record_fetch", *FETCH)
         raise ZeroDivisionError
     assert (locations(db), db.one("last_fetch", "t")) == ([], None)
     with db.transaction():
         db.execute(INSERT, ("L1",))
-        db.run("record_fetch", 1, "r", "t", "t", 1, "r", "t")
+        db.run("record_fetch", *FETCH)
     assert locations(db) == ["L1"]
     assert db.one("last_fetch", "t")
 

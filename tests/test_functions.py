@@ -15,6 +15,7 @@ from tests.emulators.hr import HrEmulator
 from tests.worker import FunctionError, Worker
 
 ROOT = Path(__file__).parent.parent
+LOCAL = "http://127.0.0.1:7071"
 TIMERS = {
     "ingest_employees": "INGEST_SCHEDULE",
     "create_employees": "CREATE_SCHEDULE",
@@ -38,6 +39,12 @@ def resync(app: Worker, employee_id: str, **query: str) -> tuple[int, dict[str, 
     return status, {name.lower(): value for name, value in headers.items()}, json.loads(body)
 
 
+def approve_first_load(app: Worker) -> None:
+    """What the log of the held run tells to do, over HTTP."""
+    (hold_id,) = set(re.findall(r"approve (\w+) --by", app.logs))
+    assert app.call_http("approve_hold", "POST", {"hold_id": hold_id}, url=LOCAL)[0] == 200
+
+
 def ncrontab_errors(expression: str) -> list[str]:
     """What is wrong with an NCRONTAB of six fields; stricter than the host, never laxer."""
     texts = expression.split(" ")
@@ -54,7 +61,7 @@ def ncrontab_errors(expression: str) -> list[str]:
 
 
 def test_the_host_finds_four_timers_and_the_resync(app: Worker) -> None:
-    assert set(app.functions) == {*TIMERS, "resync_employee"}
+    assert set(app.functions) == {*TIMERS, "resync_employee", "approve_hold"}
 
 
 @pytest.mark.parametrize(("function", "setting"), TIMERS.items())
@@ -97,6 +104,9 @@ def test_the_resync_takes_a_function_key(app: Worker) -> None:
 
 def test_the_timers_take_people_from_hr_to_graph(app: Worker, hr: HrEmulator, graph: GraphEmulator) -> None:
     app.call_timer("ingest_employees")
+    app.call_timer("create_employees")
+    assert graph.directory().users == {}
+    approve_first_load(app)
     app.call_timer("create_employees")
     assert len(graph.directory().users) == 100
     hr.patch("E00007", {"Title": "Otter"})

@@ -15,7 +15,7 @@ from provisioning.errors import Busy, SettingsError, UpstreamError
 from provisioning.ledger import Lease
 from provisioning.settings import Settings
 from tests.clock import MovedClock
-from tests.conftest import PASSWORD, hr_source
+from tests.conftest import NAMED, PASSWORD, hr_source
 from tests.emulators.hr import HrEmulator
 
 
@@ -310,7 +310,7 @@ def test_whom_a_resync_found_meanwhile_is_not_absent(
     gone = hr.people[4]
     hr.remove("E00005")
 
-    def resync_meanwhile(_fetch: object) -> None:
+    def resync_meanwhile(*_: object, **__: object) -> None:
         hr.put(gone)
         jobs.resync(settings, "E00005", clock=clock)
 
@@ -319,11 +319,12 @@ def test_whom_a_resync_found_meanwhile_is_not_absent(
     assert absent(db) == []
 
 
-def test_a_first_answer_without_any_record_is_no_failure(
+def test_an_answer_without_anybody_is_a_failure_from_the_first_one_on(
     settings: Settings, hr: HrEmulator, db: Database, clock: MovedClock
 ) -> None:
     page(hr)
-    assert set(jobs.ingest(settings, clock=clock).counts.values()) == {0}
+    with pytest.raises(UpstreamError, match="no record at all"):
+        jobs.ingest(settings, clock=clock)
     assert cells(db, "EmployeeId") == []
 
 
@@ -345,7 +346,7 @@ def test_what_a_resync_has_fetched_since_is_not_overwritten(
     jobs.ingest(settings, clock=clock)
     hr.patch("E00001", {"Title": "Old"})
 
-    def resync_meanwhile(_fetch: object) -> None:
+    def resync_meanwhile(*_: object, **__: object) -> None:
         hr.patch("E00001", {"Title": "Newer"})
         jobs.resync(settings, "E00001", clock=clock)
 
@@ -390,11 +391,11 @@ def test_no_value_of_a_person_is_in_what_a_failed_ingest_tells(
 def test_a_day_later_create_says_that_the_data_are_old(settings: Settings, db: Database, clock: MovedClock) -> None:
     if db.engine == "sqlserver":
         pytest.skip("the server's own clock cannot be moved")
-    assert any("there was none yet" in note for note in jobs.create(settings, clock=clock).notes)
+    assert any("there was none yet" in note for note in jobs.create(settings, NAMED, clock=clock).notes)
     jobs.ingest(settings, clock=clock)
-    assert not any("ingest" in note for note in jobs.create(settings, clock=clock).notes)
+    assert not any("ingest" in note for note in jobs.create(settings, NAMED, clock=clock).notes)
     clock.move(hours=27)
-    assert any("no complete ingest in 26 h" in note for note in jobs.create(settings, clock=clock).notes)
+    assert any("no complete ingest in 26 h" in note for note in jobs.create(settings, NAMED, clock=clock).notes)
 
 
 def test_a_database_that_was_never_migrated_is_told(tmp_path: Any, hr: HrEmulator, clock: MovedClock) -> None:

@@ -8,7 +8,7 @@ import pytest
 from provisioning import database, ledger, plan, scim
 from provisioning.database import Database
 from provisioning.errors import DatabaseError
-from provisioning.ledger import Lease, Ledger
+from provisioning.ledger import Intended, Lease, Ledger
 from provisioning.plan import Due, Job
 from provisioning.scim import ScimMapping
 from provisioning.settings import Settings
@@ -50,7 +50,7 @@ def due(book: Ledger, mapping: ScimMapping, job: Job = Job.CREATE) -> list[Due]:
 
 
 def intend(book: Ledger, lease: Lease, people: list[Due]) -> bool:
-    return book.write_intents([(d, "[é]", True) for d in people], lease)
+    return book.write_intents([Intended(d, "[é]", True) for d in people], lease)
 
 
 def count(db: Database, table: str) -> int:
@@ -333,7 +333,7 @@ def test_a_manager_is_known_once_she_was_accepted(
     lease, book = taken(db), Ledger(db, TARGET, "run-1")
     manager, report = due(book, mapping)
     assert (manager.user.employee_id, report.person.manager_sent) == ("M", False)
-    book.write_intents([(report, "{}", False)], lease)
+    book.write_intents([Intended(report, "{}", False)], lease)
     book.record_accepted(["R"])
     assert due(book, mapping, Job.RECONCILE) == []
     intend(book, lease, [manager])
@@ -479,7 +479,7 @@ def test_calls_of_yesterday_are_free_again_and_forgotten_later(db: Database) -> 
         else "UPDATE provisioning.calls SET called_at = DATEADD('second', -86401, called_at)"
     )
     assert book.count_call(lease, 30, 1)
-    book.purge_calls()
+    book.purge(90)
     assert count(db, "calls") == 2
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning import database, jobs, migration, tables
+from provisioning import database, jobs, migration, runs, tables
 from provisioning.database import Database
 from provisioning.errors import DatabaseError, MappingError, SettingsError
 from provisioning.settings import Settings
@@ -39,14 +39,16 @@ def test_run_again_nothing_happens(db: Database) -> None:
 
 def test_a_fresh_database_gets_every_script_and_the_mapping(tmp_path: Path) -> None:
     with database.connect(f"sqlite:///{tmp_path}/x.db") as db:
-        assert migration.migrate(db) == ["0001_mirror.sql", "0002_bookkeeping.sql", "mapping.sql"]
+        assert migration.migrate(db) == ["0001_mirror.sql", "0002_bookkeeping.sql", "0003_guards.sql", "mapping.sql"]
         assert migration.migrate(db) == []
         assert migration.migrate(db, sample=True) == ["sample.sql"]
-        assert len(list(db.rows("migrations"))) == 2
+        assert len(list(db.rows("migrations"))) == 3
 
 
 def test_every_script_is_noted_on_both_engines(db: Database) -> None:
-    assert sorted(str(row[0]) for row in db.rows("migrations")) == ["0001_mirror.sql", "0002_bookkeeping.sql"]
+    scripts = sorted(p.name for p in migration.SCRIPTS.glob("[0-9]*.sql"))
+    assert sorted(str(row[0]) for row in db.rows("migrations")) == scripts
+    assert scripts[-1] == runs.NEWEST_SCRIPT
 
 
 @pytest.mark.parametrize(
@@ -249,9 +251,10 @@ def test_reports_see_neither_birth_dates_nor_nationality_nor_gender(db: Database
     assert not columns & {"birthdate", "nationalityid", "gender"}
 
 
-def test_both_engines_have_the_same_bookkeeping() -> None:
-    ours = (migration.SCRIPTS / "0002_bookkeeping.sql").read_text(encoding="utf-8")
-    theirs = (migration.SCRIPTS / "sqlite" / "0002_bookkeeping.sql").read_text(encoding="utf-8")
+@pytest.mark.parametrize("script", ["0002_bookkeeping.sql", "0003_guards.sql"])
+def test_both_engines_have_the_same_bookkeeping(script: str) -> None:
+    ours = (migration.SCRIPTS / script).read_text(encoding="utf-8")
+    theirs = (migration.SCRIPTS / "sqlite" / script).read_text(encoding="utf-8")
     as_sqlite = ours.replace("nvarchar(max)", "text")
 
     def lines(text: str) -> list[str]:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 QUERIES = sorted(database.QUERIES.glob("*.sql"))
 OVERRIDES = sorted((database.QUERIES / "sqlite").glob("*.sql"))
 CONDITIONS = ("where_ids", "where_modified", "where_user_names")
+AT = "2026-01-01 00:00:00.0000000"
 TEXTS = {
     "columns": 'v."EmployeeId", v."ModifiedDateTime", v."ValidFrom", v."ValidTo", v."userName"',
     "modified": 'v."ModifiedDateTime"',
@@ -128,8 +129,14 @@ def parameters(name: str) -> list[Any]:
         "window_limit": 9,
         "view": "ScimUsers",
         "table": "Locations",
-        "since": "2026-01-01 00:00:00.0000000",
-        "people": "[]",
+        "since": AT,
+        "people": "{}" if name == "hold_people" else "[]",
+        "missing_since": AT,
+        "completed_at": AT,
+        "expires_at": AT,
+        "counted": 1,
+        "limit": 10,
+        "due_on": "2026-12-24",
     }
     json_names = ("keys", "rows", "employee_ids", "tokens", "user_names")
     names = header(database.QUERIES / f"{name}.sql")
@@ -154,7 +161,7 @@ def test_every_condition_runs_on_both_engines(db: Database, condition: str) -> N
     text = database.query(condition, db.engine)
     for name, identifier in TEXTS.items():
         text = text.replace("{" + name + "}", identifier)
-    assert list(db.rows("people", *["t"] * 5, *values, **{**TEXTS, "condition": text})) == []
+    assert list(db.rows("people", *["t"] * 5, "Employees", AT, *values, **{**TEXTS, "condition": text})) == []
 
 
 READING = [p.stem for p in OVERRIDES if not p.stem.startswith(("write_", "mirror_insert", "mirror_update", "where_"))]

@@ -10,6 +10,7 @@ from provisioning.errors import BudgetSpent, MalformedId, NotSendable, Unfinishe
 from provisioning.ledger import Lease, Ledger
 from provisioning.settings import Settings
 from tests.clock import MovedClock
+from tests.conftest import NAMED
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 
@@ -70,7 +71,7 @@ def test_while_another_run_is_at_work_she_is_queued_and_it_sends_her_first(
             report = jobs.resync(filled, employee_id, clock=clock)
             assert (report.answer["status"], report.counts["calls"]) == ("queued", 0)
         other.drop(db)
-    jobs.create(filled, clock=clock)
+    jobs.create(filled, NAMED, clock=clock)
     assert {a.external_id for a in graph.accepted[:2]} == {"E00090", "E00091"}
     assert len(graph.calls) == 2  # several forced ones share a request, and fill it up with the others
     assert forced(filled) == 0
@@ -158,7 +159,7 @@ def test_refused_by_graph_she_is_parked_and_not_left_forced(
     with pytest.raises(UpstreamError, match="Graph answered 400"):
         jobs.resync(filled, "E00005", clock=clock)
     assert forced(filled) == 0
-    assert jobs.create(filled, clock=clock).counts["parked"] == 1
+    assert jobs.create(filled, NAMED, clock=clock).counts["parked"] == 1
 
 
 def test_without_the_right_to_upload_she_stays_forced_for_the_next_run(
@@ -209,7 +210,7 @@ def test_a_sender_at_work_sends_the_queued_before_what_it_had_planned(
         return 0.0
 
     graph.latency = meanwhile
-    counts = jobs.create(filled, clock=clock).counts
+    counts = jobs.create(filled, NAMED, clock=clock).counts
     assert counts["candidates"] == counts["sent"] >= 100
     assert len(graph.directory().users) == 100
     assert (forced(filled), graph.violations) == (0, [])
@@ -227,7 +228,7 @@ def test_who_is_forced_at_the_last_moment_is_sent_before_the_lease_is_given_back
         return release(lease, db, name, tried)
 
     monkeypatch.setattr(Lease, "release", too_late)
-    counts = jobs.create(filled, clock=clock).counts
+    counts = jobs.create(filled, NAMED, clock=clock).counts
     assert (answers, counts["sent"]) == (["queued"], 101)
     assert forced(filled) == 0
     assert lease_is_free(filled)
@@ -365,7 +366,7 @@ def test_one_refused_before_is_tried_again_when_forced(
         jobs.resync(filled, "E00005", clock=clock)
     graph.refuse = lambda data: False
     assert jobs.resync(filled, "E00005", clock=clock).answer["status"] == "accepted"
-    assert jobs.create(filled, clock=clock).counts["parked"] == 0
+    assert jobs.create(filled, NAMED, clock=clock).counts["parked"] == 0
 
 
 def test_a_failed_refresh_leaves_mirror_and_queue_as_they_were(

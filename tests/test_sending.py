@@ -16,7 +16,7 @@ from provisioning.jobs import Report
 from provisioning.ledger import Lease, Ledger
 from provisioning.settings import BulkUpload, Settings
 from tests.clock import MovedClock
-from tests.conftest import environment
+from tests.conftest import NAMED, approve_all, environment
 from tests.emulators.entra import MANAGER
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
@@ -29,7 +29,7 @@ PAST = "2000-01-01 00:00:00.0000000"
 def sent(settings: Settings, clock: MovedClock) -> Settings:
     """A bridge over which everybody has gone, late managers too."""
     jobs.ingest(settings, clock=clock)
-    jobs.create(settings, clock=clock)
+    jobs.create(settings, NAMED, clock=clock)
     jobs.reconcile(settings, clock=clock)
     return settings
 
@@ -68,7 +68,7 @@ def test_a_report_whose_manager_came_later_is_sent_once_more_by_reconcile(
     jobs.update(sent, clock=clock)
     hr.put({**hr.people[0], "EmployeeId": "LATE", "Email": None, "ManagerId": None})
     jobs.ingest(sent, clock=clock)
-    jobs.create(sent, clock=clock)
+    jobs.create(sent, NAMED, clock=clock)
     assert jobs.update(sent, clock=clock).counts["sent"] == 0
     before = len(graph.accepted)
     jobs.reconcile(sent, clock=clock)
@@ -124,7 +124,7 @@ def test_nulls_are_left_out_where_that_is_set(
 ) -> None:
     omit = change(SCIM_NULLS="omit")
     jobs.ingest(omit, clock=clock)
-    assert jobs.create(omit, clock=clock).counts["sent"] == 100
+    assert jobs.create(omit, NAMED, clock=clock).counts["sent"] == 100
     assert "null" not in json.dumps([a.data for a in graph.accepted])
 
 
@@ -210,7 +210,7 @@ def crew(count: int, letter: str = "P") -> list[str]:
 def finish(job: Callable[..., Report], settings: Settings, clock: MovedClock) -> dict[str, int]:
     """The counts of a run however it ended; they always add up."""
     try:
-        counts = job(settings, clock=clock).counts
+        counts = job(settings, *([NAMED] if job is jobs.create else []), clock=clock).counts
     except (UnfinishedRun, LeaseLost) as exc:
         counts = exc.report.counts
     assert counts["candidates"] == sum(counts[name] for name in SHARES)
@@ -352,7 +352,7 @@ def test_a_token_is_renewed_once_and_a_second_401_stops_the_run(
     graph.fail_next(401, {}, graph_error("InvalidAuthenticationToken", "Expired."))
     graph.fail_next(401, {}, graph_error("InvalidAuthenticationToken", "Expired."))
     with pytest.raises(UnfinishedRun, match=r"401: InvalidAuthenticationToken: Expired\."):
-        jobs.create(bridge(), clock=clock)
+        jobs.create(bridge(), NAMED, clock=clock)
     assert (len(graph.calls), number(small, "intents")) == (2, 0)
     graph.fail_next(401, {}, b"")
     assert finish(jobs.create, bridge(), clock)["sent"] == 3
@@ -456,7 +456,7 @@ def test_a_sender_that_was_overtaken_stops_and_the_next_run_sends_its_people_afr
 
     graph.latency = overtaken
     with pytest.raises(LeaseLost):
-        jobs.create(settings, clock=clock)
+        jobs.create(settings, NAMED, clock=clock)
     db.execute("UPDATE provisioning.leases SET expires_at = ?", (PAST,))
     counts = finish(jobs.create, settings, clock)
     assert counts["deferred"] == 0
@@ -586,7 +586,7 @@ def test_what_graph_quotes_of_a_person_is_repeated_nowhere(
     edit(small, "B", Title=None)
     graph.fail_next(400, {}, graph_error("BadRequest", words))
     graph.fail_next(400, {}, graph_error("BadRequest", words))
-    (told,) = parked(jobs.create(bridge(), clock=clock))
+    (told,) = parked(jobs.create(bridge(), NAMED, clock=clock))
     ((kept,),) = small.select("SELECT reason FROM provisioning.refused", (), "t")
     for text in (told, kept):
         assert "BadRequest" in text
@@ -601,7 +601,7 @@ def test_who_cannot_be_sent_is_parked_with_the_reason_and_nobody_else(
 ) -> None:
     employ(db, *crew(5))
     edit(db, "P0001", Active=None)
-    report = jobs.create(settings, clock=clock)
+    report = jobs.create(settings, NAMED, clock=clock)
     assert (report.counts["sent"], report.counts["parked"], report.exit_code) == (4, 1, 0)
     assert parked(report) == ["parked P0001: active is null"]
 
@@ -676,6 +676,8 @@ def test_a_changed_mapping_sends_everybody_whose_user_it_changes(
     source = "Employees" if db.engine == "sqlite" else "dbo.Employees"
     columns = "e.EmployeeId AS EmployeeId, e.EmployeeId AS 'externalId', e.EmployeeId AS 'userName'"
     db.execute(f"CREATE VIEW dbo.ScimUsers AS SELECT {columns}, e.Active AS 'active' FROM {source} AS e")
+    assert finish(jobs.update, settings, clock)["held"] == 3
+    assert approve_all(settings, clock) == ["mapping"]
     assert finish(jobs.update, settings, clock)["sent"] == 3
     assert finish(jobs.update, settings, clock)["candidates"] == 0
 
@@ -685,7 +687,7 @@ def test_a_wrong_mapping_takes_no_lease_and_makes_no_call(
 ) -> None:
     small.execute("DROP VIEW dbo.ScimUsers")
     with pytest.raises(MappingError, match="no such view"):
-        jobs.create(bridge(), clock=clock)
+        jobs.create(bridge(), NAMED, clock=clock)
     assert (len(graph.calls), number(small, "leases")) == (0, 0)
 
 
@@ -733,7 +735,7 @@ def test_the_lease_is_given_back_however_a_run_ends(
     employ(db, "A")
     graph.fail_next(403, {}, b"")
     with pytest.raises(UnfinishedRun):
-        jobs.create(settings, clock=clock)
+        jobs.create(settings, NAMED, clock=clock)
     heir = Lease(f"send {endpoint(settings).target}", "heir")
     assert heir.acquire(db)
     assert not heir.taken_over
@@ -775,7 +777,7 @@ def test_when_its_time_is_up_a_run_defers_the_rest_and_the_next_one_goes_on(
 
     graph.latency = late
     with pytest.raises(UnfinishedRun, match="the time of this run is up") as ended:
-        jobs.create(bridge(), clock=clock)
+        jobs.create(bridge(), NAMED, clock=clock)
     counts = ended.value.report.counts
     assert counts["candidates"] == counts["sent"] + counts["deferred"] == 1000
     assert 0 < counts["sent"] < 1000
@@ -787,9 +789,9 @@ def test_when_its_time_is_up_a_run_defers_the_rest_and_the_next_one_goes_on(
 def test_create_warns_when_the_people_are_from_an_old_ingest(
     sent: Settings, clock: MovedClock, db: database.Database
 ) -> None:
-    assert not [note for note in jobs.create(sent, clock=clock).notes if "no complete ingest" in note]
+    assert not [note for note in jobs.create(sent, NAMED, clock=clock).notes if "no complete ingest" in note]
     db.execute("UPDATE provisioning.fetches SET completed_at = ?", (PAST,))
-    assert [note for note in jobs.create(sent, clock=clock).notes if "no complete ingest in 26 h" in note]
+    assert [note for note in jobs.create(sent, NAMED, clock=clock).notes if "no complete ingest in 26 h" in note]
 
 
 def test_nobody_is_in_two_requests_at_once_not_even_when_forced_meanwhile(

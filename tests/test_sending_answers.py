@@ -12,7 +12,7 @@ from provisioning import database, jobs
 from provisioning.errors import UnfinishedRun
 from provisioning.settings import Settings
 from tests.clock import MovedClock
-from tests.conftest import environment
+from tests.conftest import NAMED, environment
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 
@@ -36,7 +36,7 @@ def settings(environ: dict[str, str], clock: MovedClock, graph: GraphEmulator) -
 def create(settings: Settings, clock: MovedClock) -> dict[str, int]:
     """The counts of a create, also where it had to stop; they always add up."""
     try:
-        counts = jobs.create(settings, clock=clock).counts
+        counts = jobs.create(settings, NAMED, clock=clock).counts
     except UnfinishedRun as exc:
         counts = exc.report.counts
     assert counts["candidates"] == sum(counts[name] for name in SHARES)
@@ -125,7 +125,7 @@ def test_a_missing_right_stops_the_run_with_graphs_words_and_leaves_no_doubt(
     for _ in range(3):
         graph.fail_next(status, {}, graph_error("Authorization_RequestDenied", "Insufficient privileges."))
     with pytest.raises(UnfinishedRun, match=rf"Graph answered {status}: .*Insufficient privileges") as stopped:
-        jobs.create(settings, clock=clock)
+        jobs.create(settings, NAMED, clock=clock)
     assert stopped.value.report.counts["deferred"] == 100
     assert intents(settings) == 0
 
@@ -157,7 +157,7 @@ def test_a_parked_refusal_does_not_repeat_her_values(
     hr.patch("E00007", {"Title": "Marker Of Seven"})
     jobs.ingest(settings, clock=clock)
     words = graph_error("BadRequest", f"title 'Marker Of Seven' of {last_name} is wrong")
-    jobs.create(settings, clock=clock)
+    jobs.create(settings, NAMED, clock=clock)
     hr.patch("E00007", {"Title": "Marker Of Seven", "NickName": "Sev"})
     jobs.ingest(settings, clock=clock)
     graph.fail_next(400, {}, words)
@@ -176,7 +176,7 @@ def test_a_mapping_that_graph_refuses_for_everybody_stops_the_run_and_parks_nobo
     jobs.ingest(settings, clock=clock)
     graph.refuse = lambda data: True
     with pytest.raises(UnfinishedRun, match="every part of three requests") as stopped:
-        jobs.create(settings, clock=clock)
+        jobs.create(settings, NAMED, clock=clock)
     counts = stopped.value.report.counts
     assert (counts["parked"], counts["deferred"]) == (0, 200)
     assert counts["calls"] <= 3 * 13
@@ -204,7 +204,7 @@ def test_a_run_ends_in_time_and_defers_the_rest(
     for _ in range(20):
         graph.fail_next(503, {"Retry-After": "2"}, b"")
     with pytest.raises(UnfinishedRun, match="still due"):
-        jobs.create(settings, clock=clock)
+        jobs.create(settings, NAMED, clock=clock)
 
 
 def test_no_person_is_ever_in_two_requests_at_once_and_managers_go_first(

@@ -11,6 +11,7 @@ from provisioning.errors import SettingsError
 from provisioning.mirror import Fetch, Table
 from provisioning.source import Resource
 
+AT = "2026-11-22 12:00:00.0000000"
 NAMES = ("EmployeeId", "Name_FullName", "Name_FirstName", "Salutation", "BirthDate", "ModifiedDateTime", "Active")
 
 
@@ -40,7 +41,7 @@ def take(db: Database, table: Table, *records: mirror.Record) -> Fetch:
     fetch = Fetch(table, tables.keys(db, table))
     rows = fetch.take(records)
     tables.write(db, table, fetch.changes(rows, tables.held(db, table, rows)))
-    tables.note_absent(db, table, fetch, set())
+    tables.note_absent(db, table, fetch, set(), AT)
     return fetch
 
 
@@ -148,7 +149,7 @@ def test_who_is_absent_is_noted_once_and_forgotten_when_back(db: Database) -> No
     take(db, table, place("L1"), place("L2"), place("L3"))
     take(db, table, place("l1 "))
     assert absent(db) == ["L2", "L3"]
-    assert tables.note_absent(db, table, take(db, table, place("L1"), place("L2")), set()) == 1
+    assert tables.note_absent(db, table, take(db, table, place("L1"), place("L2")), set(), AT) == 1
     assert absent(db) == ["L3"]
     assert len(stored(db)) == 3
 

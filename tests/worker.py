@@ -89,6 +89,7 @@ class Worker:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
+        url: str = "https://app.test",
     ) -> tuple[int, dict[str, str], bytes]:
         """Send a request that the host let through; FunctionError is what a caller sees as an empty 500."""
         trigger, path, query = self._trigger(name, "httpTrigger"), path or {}, query or {}
@@ -101,7 +102,7 @@ class Worker:
         where = re.sub(r"{(\w+)[^}]*}", lambda found: quote(path[found[1]], safe=""), f"{prefix}/{route}".lstrip("/"))
         request = _Message(
             method=method,
-            url=f"https://app.test/{where}" + (f"?{urlencode(query)}" if query else ""),
+            url=f"{url}/{where}" + (f"?{urlencode(query)}" if query else ""),
             headers={key.lower(): value for key, value in (headers or {}).items()},
             params=dict(path),
             query={key: value for key, value in query.items() if value},  # the host drops empty ones

@@ -1,5 +1,5 @@
 -- Note since when records are absent from a complete fetch.
--- Parameters: table, keys (JSON array)
+-- Parameters: table, since, keys (JSON array)
 INSERT INTO dbo.AbsentRecords (TableName, RecordKey, AbsentSince)
-SELECT ?, k.value, SYSUTCDATETIME()
+SELECT ?, k.value, ?
 FROM OPENJSON(?) AS k

@@ -1,5 +1,5 @@
 -- People of the mapping, beside what was last sent of them to one target.
--- Parameters: target, target, target, target, target; then those of the condition
+-- Parameters: target, target, target, target, target, table, missing_since; then those of the condition
 SELECT
     {columns},
     CAST({modified} AS varchar(33)) AS modified_text,
@@ -16,7 +16,10 @@ SELECT
     i.maybe_active,
     f.token,
     r.user_hash AS refused_hash,
-    r.reason
+    r.reason,
+    l.valid_to AS sent_valid_to,
+    l.valid_to_since,
+    CASE WHEN a.RecordKey IS NULL THEN 0 ELSE 1 END AS is_missing
 FROM dbo.ScimUsers AS v
 LEFT JOIN provisioning.ledger AS l ON l.target = ? AND l.employee_id = v.EmployeeId
 LEFT JOIN (
@@ -31,4 +34,5 @@ LEFT JOIN (
 ) AS i ON i.employee_id = v.EmployeeId
 LEFT JOIN provisioning.forced AS f ON f.target = ? AND f.employee_id = v.EmployeeId
 LEFT JOIN provisioning.refused AS r ON r.target = ? AND r.employee_id = v.EmployeeId
+LEFT JOIN dbo.AbsentRecords AS a ON a.TableName = ? AND a.RecordKey = v.EmployeeId AND a.AbsentSince <= ?
 {condition}

@@ -1,8 +1,9 @@
--- People sent before whose ModifiedDateTime is not the one sent, whose dates may have passed, or who are in doubt.
+-- People sent whose ModifiedDateTime is not the one sent, whose dates passed, who left HR or came back, or in doubt.
 -- Parameters: tomorrow, tomorrow
 WHERE (l.user_hash IS NOT NULL AND (
     {modified} IS NULL OR l.modified_date_time IS NULL OR CAST({modified} AS varchar(33)) <> l.modified_date_time
     OR ({valid_to} < ? AND l.active = 1)
-    OR ({valid_from} <= ? AND l.active = 0)
+    OR (l.active = 0 AND ({valid_from} IS NULL OR {valid_from} <= ?))
+    OR (a.RecordKey IS NOT NULL AND l.active = 1)
 ))
 OR i.employee_id IS NOT NULL OR f.token IS NOT NULL

@@ -1,0 +1,250 @@
+"""What a run may not do without a named approval: mass disables, changes and creates, a first load, and more.
+
+Pure. The whole candidate set is weighed before the first request; whoever turns up later (forced, or changed since) is
+weighed against what was let go before. An approval covers a person in every class, while the hash due is the one held.
+"""
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioning.plan import Due
+
+DISABLES = "disables"
+CHANGES = "changes"
+CREATES = "creates"
+FIRST_LOAD = "first_load"
+MAPPING = "mapping"
+ATTRIBUTE = "attribute_to_null"
+PROTECTED = "protected"
+
+FLOOR_DISABLES, FLOOR_CHANGES, FLOOR_CREATES = 10, 200, 200
+MOST_DISABLES = 500
+NULLS_OF_100 = 5
+"""An attribute may turn null for so many of 100 people who had it; one person alone is no mass."""
+
+EXAMPLES = 3
+IDENTITY = ("externalId", "userName")
+
+Kind = tuple[str, str]
+"""A class of holds and what it is about: an attribute's path, the mapping's hash, or nothing."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many people may go without approval, already worked out from the settings."""
+
+    disables: int
+    changes: int
+    creates: int
+
+    @classmethod
+    def of(cls, disables: int, changes: int, creates: int) -> "Limits":
+        """With the floors below which nothing is held, and the number of disables that no setting can exceed."""
+        return cls(
+            max(FLOOR_DISABLES, min(MOST_DISABLES, disables)),
+            max(FLOOR_CHANGES, changes),
+            max(FLOOR_CREATES, creates),
+        )
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known when a run begins. Keys are EmployeeIds as they are compared (`plan.same_key`)."""
+
+    limits: Limits
+    people_sent: int
+    approved: Mapping[str, Set[str]] = field(default_factory=dict)
+    waiting: Mapping[Kind, Set[str]] = field(default_factory=dict)
+    disabled_lately: Set[str] = frozenset()
+    changed_mapping: str | None = None
+    named: bool = False
+    """Whether an operator said with --limit or --only how many go."""
+
+
+@dataclass
+class Held:
+    """People who must wait for approval: EmployeeId → hash due. `attributes`: path → people and examples.
+
+    `reason` is empty where they only wait on since an earlier run.
+    """
+
+    kind: Kind
+    reason: str
+    people: dict[str, str]
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Differences:
+    """What differs from what was sent, attribute by attribute, over many people."""
+
+    people: dict[str, list[str]] = field(default_factory=dict)
+    examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    emptied: dict[str, list[str]] = field(default_factory=dict)
+    renamed: set[str] = field(default_factory=set)
+
+    def add(self, due: Due, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Compare what was sent of somebody with what is due."""
+        for path in changed_paths(before, after):
+            old, new = before.get(path), after.get(path)
+            self.people.setdefault(path, []).append(due.user.employee_id)
+            shown = self.examples.setdefault(path, [])
+            if len(shown) < EXAMPLES:
+                shown.append({"employee_id": due.user.employee_id, "old": old, "new": new})
+            if new is None and path in after and due.user.active:
+                self.emptied.setdefault(path, []).append(due.key)
+            if path in IDENTITY:
+                self.renamed.add(due.key)
+
+    def told(self) -> dict[str, Any]:
+        """Per attribute: how many people, and three examples."""
+        return {path: {"people": len(ids), "examples": self.examples[path]} for path, ids in self.people.items()}
+
+
+def changed_paths(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The attributes of which two SCIM users differ."""
+    return sorted(p for p in before.keys() | after.keys() if before.get(p) != after.get(p))
+
+
+class Guard:
+    """What one run has let go so far."""
+
+    def __init__(self, situation: Situation) -> None:
+        """Nothing is let go yet."""
+        self._known = situation
+        self._let_go: dict[str, str] = {}
+        self._disables: set[str] = set(situation.disabled_lately)
+        self._many = {CHANGES: 0, CREATES: 0}
+
+    def weigh(
+        self, due: Iterable[Due], differences: Differences | None = None, had: Mapping[str, int] | None = None
+    ) -> list[Held]:
+        """Who of these people is held, and why; the others are let go, and count for whoever is weighed later.
+
+        `differences` are those of everybody due who was sent before; `had`: attribute → how many people had it.
+        """
+        differences, had = differences or Differences(), had or {}
+        due = list(due)
+        unapproved = [d for d in due if not self.is_approved(d)]
+        kinds: dict[Kind, list[Due]] = {}
+        for one in unapproved:
+            for kind in self._kinds(one, one.key in differences.renamed):
+                kinds.setdefault(kind, []).append(one)
+        emptied = _emptied(unapproved, differences, had, self._known.waiting)
+        held = [h for kind, people in kinds.items() if (h := self._held(kind, people))]
+        held += [Held((ATTRIBUTE, path), reason, people) for path, reason, people in emptied]
+        for stopped in held:
+            if stopped.kind[0] == MAPPING:
+                stopped.attributes = differences.told()
+        waits = {employee_id for h in held for employee_id in h.people}
+        for one in due:
+            if one.user.employee_id not in waits:
+                self._let(one)
+        return held
+
+    def is_let_go(self, due: Due) -> bool:
+        """Whether this very state of hers was weighed and let go before."""
+        return self._let_go.get(due.key) == due.user.hash
+
+    def is_approved(self, due: Due) -> bool:
+        """Whether somebody approved this very state of hers."""
+        return due.user.hash in self._known.approved.get(due.key, ())
+
+    def counts_as_disable(self, due: Due) -> bool:
+        """Whether her going counts among the disables of 24 h: expected and approved ones do not."""
+        return due.disables and not due.expected and not self.is_approved(due)
+
+    def _kinds(self, due: Due, renamed: bool) -> list[Kind]:
+        """The classes a person falls in; whether the class is held is another question."""
+        waiting_first_load = due.key in self._known.waiting.get((FIRST_LOAD, ""), ())
+        first = not due.person.sent and (not self._known.people_sent or waiting_first_load)
+        if first and not self._known.named and due.person.forced_token is None:
+            return [(FIRST_LOAD, "")]
+        kinds: list[Kind] = []
+        if self._known.changed_mapping and due.changed:
+            kinds.append((MAPPING, self._known.changed_mapping))
+        if due.protected and due.person.known and (due.disables or renamed):
+            kinds.append((PROTECTED, ""))
+        if due.disables:
+            return kinds if due.expected else [*kinds, (DISABLES, "")]
+        if not due.person.sent:
+            kinds.append((CREATES, ""))
+        elif due.changed:
+            kinds.append((CHANGES, ""))
+        return kinds
+
+    def _held(self, kind: Kind, people: list[Due]) -> Held | None:
+        """Those of a class who must wait: who waits already, and the others where they are too many."""
+        waiting = self._known.waiting.get(kind, frozenset())
+        fresh = [d for d in people if d.key not in waiting]
+        reason = self._too_many(kind[0], fresh)
+        stopped = people if reason else [d for d in people if d.key in waiting]
+        if not stopped:
+            return None
+        return Held(kind, reason or "", {d.user.employee_id: d.user.hash for d in stopped})
+
+    def _too_many(self, name: str, fresh: list[Due]) -> str | None:
+        """Why people of a class may not go; None where they may."""
+        count, limits = len(fresh), self._known.limits
+        if not fresh:
+            return None
+        if name == FIRST_LOAD:
+            return f"nobody was ever sent to this target, and {_people(count)} would be"
+        if name == MAPPING:
+            leaving = sum(d.disables for d in fresh)
+            told = (
+                f"the mapping (dbo.ScimUsers, SCIM_EXTENSIONS, SCIM_NULLS) has changed; it may touch {_people(count)}"
+            )
+            return f"{told}, {leaving} of them leaving" if leaving else told
+        if name == PROTECTED:
+            return f"{_people(count)} marked as Protected would be disabled or get another externalId or userName"
+        if name == DISABLES:
+            after = self._disables | {d.key for d in fresh}
+            if len(after) <= limits.disables:
+                return None
+            before = len(after) - count
+            return (
+                f"{_people(count)} would be disabled, {before} were in the last 24 h; at most {limits.disables} may be"
+            )
+        limit = limits.changes if name == CHANGES else limits.creates
+        if self._many[name] + count <= limit:
+            return None
+        word = "would change" if name == CHANGES else "would be created"
+        return f"{_people(self._many[name] + count)} {word} in one run; at most {limit} may"
+
+    def _let(self, due: Due) -> None:
+        self._let_go[due.key] = due.user.hash
+        if self.is_approved(due):
+            return
+        if self.counts_as_disable(due):
+            self._disables.add(due.key)
+        for kind, _ in self._kinds(due, renamed=False):
+            if kind in self._many:
+                self._many[kind] += 1
+
+
+def attributes_emptied(differences: Differences) -> list[str]:
+    """The attributes of which it must be known how many people had them."""
+    return sorted(differences.emptied)
+
+
+def _emptied(
+    due: Iterable[Due], differences: Differences, had: Mapping[str, int], waiting: Mapping[Kind, Set[str]]
+) -> Iterable[tuple[str, str, dict[str, str]]]:
+    """Attributes that turn null for more than 5 % of the people who had them, why they are held, and those people."""
+    by_key = {d.key: d for d in due}
+    for path, keys in sorted(differences.emptied.items()):
+        people = [by_key[k] for k in keys if k in by_key]
+        before = waiting.get((ATTRIBUTE, path), frozenset())
+        fresh = [d for d in people if d.key not in before]
+        total = had.get(path)
+        many = total is not None and len(fresh) > 1 and len(fresh) * 100 > NULLS_OF_100 * total
+        stopped = people if many else [d for d in people if d.key in before]
+        if stopped:
+            told = f"{path} turns null for {_people(len(people))} of {total} who had it" if many else ""
+            yield path, told, {d.user.employee_id: d.user.hash for d in stopped}
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"

@@ -1,0 +1,258 @@
+"""What people ask before they let a run go: what it would do, now or on a day to come; what waits; and their approval.
+
+Nothing here calls Graph. Like the jobs, it puts steps in order; timers never call it.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from provisioning import guards, holds, jobs, plan, retry, runs, scim
+from provisioning.errors import NotApprovable, SettingsError, UnknownHold
+from provisioning.guards import Held
+from provisioning.holds import Hold
+from provisioning.jobs import EVERYBODY, Selection
+from provisioning.ledger import Ledger
+from provisioning.pacing import Clock
+from provisioning.plan import Due, Group, Job, Parked, Person, Rules
+from provisioning.runs import Report, Work, no_counts
+from provisioning.scim import MOST_OPERATIONS
+from provisioning.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+APPROVAL_LIVES = timedelta(hours=24)
+LONGEST_NAME = 100
+MOST_DAYS_AHEAD = 366
+NEEDED_ROUNDS = (Job.CREATE, Job.UPDATE)
+"""What a plan without --job looks at: together, everything that is due."""
+
+_ACTIONS = {Group.LEAVER: "disable", Group.JOINER: "create", Group.CHANGE: "change"}
+
+
+# --- holds and approvals ------------------------------------------------------------------------------------------
+
+
+def waiting(settings: Settings, *, clock: Clock | None = None) -> list[Hold]:
+    """Every hold of the target that waits for approval, the oldest first."""
+    report = Report("holds", {})
+    with runs.working(settings, clock or Clock(), report, retry.DATABASE_PATIENCE) as work:
+        return holds.waiting(work.db, work.target)
+
+
+def approve(settings: Settings, hold_id: str, by: str, *, clock: Clock | None = None) -> Report:
+    """Approve a hold in somebody's name, for whoever in it is due as she was held; the next run sends them.
+
+    The report's answer holds hold_id, approved_by, covers and changed (people whose data is no longer as it was held).
+    Raises UnknownHold, NotApprovable, SettingsError (no name).
+    """
+    report = Report("approve", {})
+    name = " ".join(by.split())
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise SettingsError([f"--by: say who approves, in 1 to {LONGEST_NAME} characters."])
+    with (
+        runs.working(settings, clock or Clock(), report, retry.DATABASE_PATIENCE) as work,
+        runs.recorded(work.db, report, work.target),
+    ):
+        kind, due_on = _approvable(work, hold_id)
+        held = holds.people(work.db, hold_id)
+        covered = _still_due(work, held, due_on)
+        if not covered:
+            raise NotApprovable(f"Hold {hold_id}: nobody in it is due as she was held; the next run holds them anew.")
+        if not holds.approve(work.db, hold_id, name, _expiry(work, due_on)):
+            raise NotApprovable(f"Hold {hold_id} has been approved or ended a moment ago.")
+        if kind[0] == guards.MAPPING:
+            holds.accept_mapping(work.db, work.target, kind[1], name)
+        changed = len(held) - len(covered)
+        report.answer = {"hold_id": hold_id, "approved_by": name, "covers": len(covered), "changed": changed}
+        if changed:
+            report.note(f"{changed} people have changed since they were held; they stay held.")
+        logger.info("Hold %s was approved for %s people.", hold_id, len(covered))
+    return report
+
+
+def _approvable(work: Work, hold_id: str) -> tuple[guards.Kind, date | None]:
+    fate = holds.find(work.db, hold_id)
+    if fate is None:
+        raise UnknownHold()
+    if fate.target != work.target:
+        raise NotApprovable(f"Hold {hold_id} is about another provisioning app than GRAPH_BULK_UPLOAD_URL names.")
+    if fate.approved_at:
+        raise NotApprovable(f"Hold {hold_id} was approved at {fate.approved_at:%Y-%m-%d %H:%M} UTC already.")
+    if fate.ended_at:
+        raise NotApprovable(f"Hold {hold_id} is over: nobody in it was due any more.")
+    if fate.kind[0] == guards.MAPPING and fate.kind[1] != work.mapping_hash():
+        raise NotApprovable(f"Hold {hold_id}: the mapping has changed again since; the next run holds it anew.")
+    return fate.kind, fate.due_on
+
+
+def _still_due(work: Work, held: dict[str, str], due_on: date | None) -> list[str]:
+    """Those whose hash due is the one that was held."""
+    now = _noon(work, due_on) if due_on else None
+    hashes = {plan.same_key(i): h for i, h in held.items()}
+    found = set()
+    for job in NEEDED_ROUNDS:
+        rules = work.rules(job, now=now)
+        for people in _chunks(work.book, rules, sorted(held)):
+            found |= {d.user.employee_id for d in people if hashes.get(d.key) == d.user.hash}
+    return sorted(found)
+
+
+def _chunks(book: Ledger, rules: Rules, employee_ids: Sequence[str], size: int = 2000) -> Iterable[list[Due]]:
+    for at in range(0, len(employee_ids), size):
+        yield plan.make(book.people_of(rules.mapping, employee_ids[at : at + size]), rules).due
+
+
+def _expiry(work: Work, due_on: date | None) -> datetime:
+    """24 hours from now; of a day to come, 24 hours from its end."""
+    zone = work.settings.time_zone
+    start = datetime.combine(due_on + timedelta(days=1), time(), zone) if due_on else work.db.utc_now()
+    return start + APPROVAL_LIVES
+
+
+def _noon(work: Work, day: date) -> datetime:
+    return datetime.combine(day, time(12), work.settings.time_zone)
+
+
+# --- the plan -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Foreseen:
+    """What a run would do: people with their action, those held and parked, and the Graph calls it takes."""
+
+    people: list[dict[str, Any]] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    calls: int = 0
+
+
+def foresee(
+    settings: Settings,
+    job: Job | None = None,
+    selection: Selection = EVERYBODY,
+    *,
+    on: date | None = None,
+    clock: Clock | None = None,
+) -> Report:
+    """What a run would do now, or what every day until `on` will bring; nothing is sent.
+
+    The report's answer holds `people` [{employee_id, action, attributes {path: {old, new}}, held}], `parked`, `holds`
+    and `calls`; with `on` each of them also says which `day` (the first on which she is due). Waves that a guard would
+    stop are written down as holds of that day, so that they can be approved in advance.
+    """
+    report = Report("plan", no_counts("plan"))
+    rounds = NEEDED_ROUNDS if job is None else (job,)
+    with runs.working(settings, clock or Clock(), report, retry.DATABASE_PATIENCE) as work:
+        if on is None:
+            _today(work, rounds, selection)
+        else:
+            _days_ahead(work, rounds, selection, on)
+    return report
+
+
+def _today(work: Work, rounds: Sequence[Job], selection: Selection) -> None:
+    foreseen = Foreseen()
+    due, parked = _due(work.book.people(work.mapping), [work.rules(job) for job in rounds])
+    chosen = selection.of(due)
+    foreseen.parked = selection.of_parked(parked)
+    _weigh(work, work.rules(rounds[-1]), chosen, foreseen, named=selection.named)
+    _tell(work, foreseen)
+    existing = {h.kind: h.hold_id for h in holds.waiting(work.db, work.target) if h.due_on is None}
+    work.report.answer["holds"] = [_as_hold(h, existing.get(h.kind)) for h in holds.merged(foreseen.held)]
+
+
+def _due(people: Iterable[Person], rules: Sequence[Rules]) -> tuple[list[Due], list[Parked]]:
+    """Everybody due in one of these jobs, once, in sending order."""
+    due: dict[str, Due] = {}
+    parked: dict[str, Parked] = {}
+    rows = list(people)
+    for one in rules:
+        made = plan.make(rows, one)
+        due.update({d.key: d for d in made.due if d.key not in due})
+        parked.update({p.employee_id: p for p in made.parked})
+    return plan.order(list(due.values())), list(parked.values())
+
+
+def _weigh(
+    work: Work, rules: Rules, due: Sequence[Due], foreseen: Foreseen, *, named: bool = False, day: date | None = None
+) -> list[Held]:
+    """Add people to what is foreseen, with what differs, and who of them would be held."""
+    standing = [] if day else holds.waiting(work.db, work.target)
+    guard = work.guard(standing, work.changed_mapping(), named=named, ahead=day is not None)
+    held = jobs.weigh(work, rules, guard, due)
+    classes: dict[str, list[str]] = {}
+    for stopped in held:
+        for employee_id in stopped.people:
+            classes.setdefault(plan.same_key(employee_id), []).append(stopped.kind[0])
+    before = dict(work.book.sent_users([d.user.employee_id for d in due if d.person.sent]))
+    sent = {plan.same_key(i): scim.flatten(user) for i, user in before.items()}
+    for one in due:
+        person = _person(one, sent.get(one.key, {}), rules, classes.get(one.key, []))
+        foreseen.people.append(person | ({"day": day.isoformat()} if day else {}))
+    foreseen.held += held
+    foreseen.calls += -(-sum(d.key not in classes for d in due) // MOST_OPERATIONS)
+    return held
+
+
+def _person(due: Due, before: dict[str, Any], rules: Rules, classes: list[str]) -> dict[str, Any]:
+    after = rules.mapping.flat(due.user)
+    action = "enable" if due.person.sent_active is False and due.user.active else _ACTIONS.get(due.group, "send")
+    action = action if due.changed or action == "create" else "send again"
+    paths = guards.changed_paths(before, after) if due.changed else []
+    attributes = {path: {"old": before.get(path), "new": after.get(path)} for path in paths}
+    found = {"employee_id": due.user.employee_id, "action": action, "attributes": attributes}
+    return found | ({"held": sorted(set(classes))} if classes else {})
+
+
+def _tell(work: Work, foreseen: Foreseen) -> None:
+    report = work.report
+    held = sum("held" in p for p in foreseen.people)
+    left = max(0, work.budget.for_runs - work.book.calls_used().used_today)
+    report.counts.update(
+        candidates=len(foreseen.people) + len(foreseen.parked),
+        held=held,
+        parked=len(foreseen.parked),
+        calls=foreseen.calls,
+        deferred=max(0, len(foreseen.people) - held - left * MOST_OPERATIONS),
+    )
+    report.answer["calls_left"] = left
+    report.answer["people"] = foreseen.people
+    report.answer["parked"] = [{"employee_id": p.employee_id, "reasons": list(p.reasons)} for p in foreseen.parked]
+
+
+def _as_hold(held: Held, hold_id: str | None) -> dict[str, Any]:
+    told: dict[str, Any] = {"hold_id": hold_id, "class": held.kind[0], "count": len(held.people)}
+    return told | {"employee_ids": sorted(held.people), "reason": held.reason or "waits since an earlier run"}
+
+
+def _days_ahead(work: Work, rounds: Sequence[Job], selection: Selection, on: date) -> None:
+    """Day by day until `on`, as if each day's people were sent on it; people without a date in that time stay out."""
+    base = work.rules(rounds[0])
+    today = base.today(work.settings.time_zone)
+    if not today < on <= today + timedelta(days=MOST_DAYS_AHEAD):
+        raise SettingsError([f"--on: must be a day after today ({today}), within {MOST_DAYS_AHEAD} days."])
+    dated = [p for p in work.book.people(work.mapping) if plan.has_date(p, base, today, on)]
+    foreseen = Foreseen()
+    written: list[Hold] = []
+    known = {(d.key, d.user.hash) for d in _due(dated, [work.rules(job) for job in rounds])[0]}
+    for ahead in range(1, (on - today).days + 1):
+        day = today + timedelta(days=ahead)
+        rules = [work.rules(job, now=_noon(work, day)) for job in rounds]
+        due, _ = _due(dated, rules)
+        new = [d for d in due if (d.key, d.user.hash) not in known]
+        known |= {(d.key, d.user.hash) for d in new}
+        held = _weigh(work, rules[-1], selection.of(new), foreseen, named=selection.named, day=day)
+        written += holds.keep(work.db, work.target, work.run, held, _foreseen_before(work, day), day)
+    _tell(work, foreseen)
+    work.report.answer["on"] = on.isoformat()
+    work.report.answer["holds"] = [h.told() for h in written]
+    for hold in written:
+        work.report.note(holds.describe(hold))
+
+
+def _foreseen_before(work: Work, day: date) -> set[str]:
+    """Who waits in a wave that was foreseen for this day before."""
+    return {plan.same_key(i) for h in holds.waiting(work.db, work.target) if h.due_on == day for i in h.people}

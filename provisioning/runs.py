@@ -1,0 +1,266 @@
+"""A run: its report, its row in provisioning.runs, its lease, the open database, and what it decides by."""
+
+import functools
+import json
+import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from provisioning import database, holds, ledger, scim, send, tables
+from provisioning.database import Database
+from provisioning.errors import Busy, MappingError, ProvisioningError, SettingsError
+from provisioning.graph import Graph
+from provisioning.guards import Guard, Limits, Situation
+from provisioning.holds import Hold
+from provisioning.ledger import Lease, Ledger
+from provisioning.pacing import Clock
+from provisioning.plan import Job, Rules
+from provisioning.scim import ScimMapping
+from provisioning.send import Budget
+from provisioning.settings import GRAPH, BulkUpload, Settings
+
+logger = logging.getLogger(__name__)
+
+RUN_SECONDS = 24 * 60
+"""80 % of functionTimeout in host.json: so long after a job began, waits included, nothing new is started."""
+
+TIMER_PATIENCE = 600.0
+"""Seconds that a timer waits for another run of its kind; the command line waits for none."""
+
+INGEST_COUNTS = ("fetched", "inserted", "updated", "unchanged", "missing", "rejected")
+
+NEWEST_SCRIPT = "0003_guards.sql"
+"""The last of the numbered scripts of sql/ without which the app does not work."""
+
+T = TypeVar("T")
+
+MOST_NOTES = 1000
+
+
+@dataclass
+class Report:
+    """What a run did: its counts, notes for the operator (reasons, no personal data), and its exit code."""
+
+    job: str
+    counts: dict[str, int]
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    notes: list[str] = field(default_factory=list)
+    exit_code: int = 0
+    answer: dict[str, Any] = field(default_factory=dict)
+    untold: int = 0
+
+    def line(self) -> str:
+        """The one JSON line of a job."""
+        return json.dumps({"job": self.job, "run_id": self.run_id, **self.answer, **self.counts})
+
+    def note(self, text: str) -> None:
+        """Something the operator should read."""
+        if len(self.notes) < MOST_NOTES:
+            self.notes.append(text)
+        else:
+            self.untold += 1
+
+
+def no_counts(job: str) -> dict[str, int]:
+    """The counts of a job that has done nothing."""
+    names = {"ingest": INGEST_COUNTS, "migrate": (), "approve": (), "holds": ()}.get(job, send.COUNTS)
+    return dict.fromkeys(names, 0)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a sending run has at hand."""
+
+    db: Database
+    settings: Settings
+    endpoint: BulkUpload
+    mapping: ScimMapping
+    report: Report
+    clock: Clock
+    began: float
+
+    @property
+    def target(self) -> str:
+        """Whom the ledger, the holds and the lease are about."""
+        return self.endpoint.target
+
+    @property
+    def run(self) -> tuple[str, str]:
+        """The job and the run, as holds note them."""
+        return self.report.job, self.report.run_id
+
+    @functools.cached_property
+    def book(self) -> Ledger:
+        """The ledger of the target."""
+        return Ledger(self.db, self.target, self.report.run_id, self._missing())
+
+    @functools.cached_property
+    def budget(self) -> Budget:
+        """The tenant's calls of 24 h."""
+        return Budget.of(self.settings.daily_call_limit)
+
+    def lease(self, patience: float) -> AbstractContextManager[Lease]:
+        """The right to send to the target."""
+        return leased(self.db, self.settings, f"send {self.target}", self.report, self.clock, patience)
+
+    def rules(self, job: Job, since: datetime | None = None, now: datetime | None = None) -> Rules:
+        """What decides who is due; `now` other than the database's time is for looking ahead."""
+        now = now or self.db.utc_now()
+        return Rules(
+            job=job,
+            mapping=self.mapping,
+            now=now,
+            time_zone=self.settings.time_zone,
+            lead_days=self.settings.create_lead_days,
+            prehire_active=self.settings.prehire_active,
+            resend_before=now - timedelta(days=self.settings.resend_days),
+            dead_before=now - timedelta(seconds=ledger.LIFE_OF_A_RUN),
+            resend_since=since,
+        )
+
+    def guard(self, waiting: Sequence[Hold], changed_mapping: str | None, *, named: bool, ahead: bool = False) -> Guard:
+        """What may go without approval, as things stand; `ahead`: on a day to come, when today's disables are over."""
+        settings, sent = self.settings, self.book.people_sent()
+        limits = Limits.of(settings.max_disables.of(sent), settings.max_changes.of(sent), settings.max_creates.of(sent))
+        situation = Situation(
+            limits=limits,
+            people_sent=sent,
+            approved=holds.approved(self.db, self.target),
+            waiting=holds.waiting_keys(waiting),
+            disabled_lately=set() if ahead else self.book.disabled_lately(),
+            changed_mapping=changed_mapping,
+            named=named,
+        )
+        return Guard(situation)
+
+    def mapping_hash(self) -> str:
+        """What the mapping is now: the view, and the settings that change what it gives."""
+        extensions = sorted(self.settings.extensions.items())
+        more = [f"{prefix}={e.urn} {sorted(e.types.items())}" for prefix, e in extensions]
+        return holds.mapping_hash(self.db, self.mapping, more)
+
+    def changed_mapping(self) -> str | None:
+        """The mapping's hash where it is not the accepted one. Before anybody was sent, any mapping is."""
+        found, accepted = self.mapping_hash(), holds.accepted_mapping(self.db, self.target)
+        return found if accepted not in (None, found) and self.book.people_sent() else None
+
+    def accept_mapping(self) -> None:
+        """From now on the mapping as it stands is the accepted one; written only where it was not."""
+        found = self.mapping_hash()
+        if holds.accepted_mapping(self.db, self.target) != found:
+            holds.accept_mapping(self.db, self.target, found, None)
+
+    def sender(self, lease: Lease, graph: Graph, rules: Rules, guard: Guard, seconds: float) -> send.Sender:
+        """What sends, for so many seconds since the job began."""
+        ends = self.began + seconds
+        return send.Sender(self.book, lease, graph, rules, guard, self.clock, budget=self.budget, ends=ends)
+
+    def _missing(self) -> tuple[str, str]:
+        """Absent from which table since when at the latest is missing: from two fetches, so many hours apart."""
+        source = self.settings.hr_source
+        name = tables.name(self.db, source.people.table) if source and source.people else None
+        last = tables.last_fetch(self.db, name) if name else None
+        if name is None or last is None or last.misses_counted_at is None:
+            return ledger.NOBODY_MISSING
+        apart = max(timedelta(hours=self.settings.missing_after_hours), timedelta(microseconds=1))
+        return name, database.stamp(last.misses_counted_at - apart)
+
+
+@contextmanager
+def working(settings: Settings, clock: Clock, report: Report, patience: float) -> Iterator[Work]:
+    """The database, the mapping and the target, and a report that errors take along."""
+    began = clock.monotonic()
+    with reporting(report), opened(settings, clock, patience) as db:
+        endpoint = needed(settings.bulk_upload, GRAPH)
+        yield Work(db, settings, endpoint, compiled(db, settings), report, clock, began)
+
+
+@contextmanager
+def reporting(report: Report) -> Iterator[None]:
+    """An error takes the report along, so that what was done is told also when a job fails."""
+    try:
+        yield
+    except ProvisioningError as exc:
+        report.exit_code = exc.exit_code
+        exc.report = report
+        raise
+    except BaseException as exc:
+        report.exit_code = 1
+        exc.report = report  # type: ignore[attr-defined]
+        raise
+
+
+@contextmanager
+def recorded(db: Database, report: Report, target: str | None) -> Iterator[None]:
+    """A row of provisioning.runs, and one summary line in the log."""
+    ledger.start_run(db, report.run_id, report.job, target)
+    code = 1
+    try:
+        yield
+        code = report.exit_code
+    except ProvisioningError as exc:
+        code = exc.exit_code
+        raise
+    finally:
+        logger.info("%s %s ends with %s: %s", report.job, report.run_id, code, json.dumps(report.counts))
+        ledger.end_run(db, report.run_id, code, report.counts)
+
+
+@contextmanager
+def leased(
+    db: Database, settings: Settings, name: str, report: Report, clock: Clock, patience: float
+) -> Iterator[Lease]:
+    """The lease, held and renewed. Raises Busy when it is not to be had within `patience` seconds."""
+    lease = Lease(name, report.run_id)
+    until = clock.monotonic() + patience
+    while not lease.acquire(db):
+        if clock.monotonic() >= until:
+            raise Busy(f"Another run is at work ({name}); nothing was done.")
+        clock.sleep(5.0)
+    lease.keep(lambda: database.connect(settings.sql_connection_string, clock))
+    try:
+        if lease.taken_over:
+            logger.warning("The last holder of the lease %s did not give it back; taking over.", name)
+            clock.sleep(ledger.TAKEOVER_PAUSE)
+        yield lease
+    finally:
+        lease.let_go()
+        lease.drop(db)
+
+
+@contextmanager
+def opened(settings: Settings, clock: Clock, patience: float) -> Iterator[Database]:
+    """The database, migrated. Raises SettingsError where it is not."""
+    with database.connect(settings.sql_connection_string, clock, patience) as db:
+        if not db.one("has_migrations"):
+            raise SettingsError(["SQL_CONNECTION_STRING: this database is empty; run: python -m provisioning migrate"])
+        if NEWEST_SCRIPT not in {str(row[0]) for row in db.rows("migrations")}:
+            raise SettingsError(
+                ["SQL_CONNECTION_STRING: this database is older than the app; run: python -m provisioning migrate"]
+            )
+        yield db
+
+
+def compiled(db: Database, settings: Settings) -> ScimMapping:
+    """The mapping, understood. Raises MappingError where the view cannot be sent from."""
+    columns = ledger.view_columns(db)
+    if not columns:
+        raise MappingError(["dbo.ScimUsers: there is no such view; run: python -m provisioning migrate"])
+    return scim.compile_mapping(columns, settings.extensions, explicit_nulls=settings.explicit_nulls)
+
+
+def needed(value: T | None, name: str) -> T:
+    """A setting that must be there. Raises SettingsError where it is not."""
+    if value is None:
+        raise SettingsError([f"{name}: is missing."])
+    return value
+
+
+def add(report: Report, **counts: int) -> None:
+    """Count some more."""
+    for name, count in counts.items():
+        report.counts[name] += count

@@ -1,0 +1,74 @@
+-- What is held for approval, what was approved by whom, and what the guards count.
+-- Since when a person's last day has stood in what was sent: an expected leaver is no alarm.
+ALTER TABLE provisioning.ledger ADD valid_to_since datetime2(7) NULL;
+GO
+UPDATE provisioning.ledger SET valid_to_since = sent_at;
+GO
+-- Whether what is about to be sent counts among the disables of 24 h.
+ALTER TABLE provisioning.intents ADD counts_as_disable bit NOT NULL CONSTRAINT DF_intents_counts DEFAULT 0;
+GO
+-- The last fetch that could tell who is missing: complete, and every record with its key.
+ALTER TABLE provisioning.fetches ADD misses_counted_at datetime2(7) NULL;
+GO
+-- Who was disabled and counted by the guard; nothing older than two days is kept.
+CREATE TABLE provisioning.disables (
+    target nvarchar(200) NOT NULL,
+    employee_id nvarchar(64) NOT NULL,
+    run_id varchar(36) NOT NULL,
+    disabled_at datetime2(7) NOT NULL
+);
+GO
+CREATE INDEX IX_disables_disabled_at ON provisioning.disables (target, disabled_at);
+GO
+-- What a guard stopped; approved by name, or ended when nobody in it is due any more.
+CREATE TABLE provisioning.holds (
+    hold_id varchar(36) NOT NULL,
+    target nvarchar(200) NOT NULL,
+    class varchar(30) NOT NULL,
+    detail nvarchar(400) NOT NULL,
+    job varchar(20) NOT NULL,
+    reason nvarchar(1000) NOT NULL,
+    attributes nvarchar(max) NULL,
+    due_on date NULL,
+    held_at datetime2(7) NOT NULL,
+    run_id varchar(36) NOT NULL,
+    approved_at datetime2(7) NULL,
+    approved_by nvarchar(200) NULL,
+    expires_at datetime2(7) NULL,
+    ended_at datetime2(7) NULL,
+    CONSTRAINT PK_holds PRIMARY KEY (hold_id)
+);
+GO
+CREATE INDEX IX_holds_target ON provisioning.holds (target, approved_at);
+GO
+-- Who is in a hold, with the hash that was due; an approval is used once per person.
+CREATE TABLE provisioning.held_people (
+    hold_id varchar(36) NOT NULL,
+    employee_id nvarchar(64) NOT NULL,
+    user_hash char(64) NOT NULL,
+    used_at datetime2(7) NULL,
+    CONSTRAINT PK_held_people PRIMARY KEY (hold_id, employee_id)
+);
+GO
+CREATE INDEX IX_held_people_employee_id ON provisioning.held_people (employee_id);
+GO
+-- The mapping that was approved for a target, or with which its first person was sent.
+CREATE TABLE provisioning.mappings (
+    target nvarchar(200) NOT NULL,
+    mapping_hash char(64) NOT NULL,
+    accepted_at datetime2(7) NOT NULL,
+    accepted_by nvarchar(200) NULL,
+    CONSTRAINT PK_mappings PRIMARY KEY (target)
+);
+GO
+-- Resyncs asked for over HTTP: ten a minute, one a minute for each person.
+CREATE TABLE provisioning.resyncs (
+    token varchar(36) NOT NULL,
+    employee_id nvarchar(64) NOT NULL,
+    asked_at datetime2(7) NOT NULL,
+    granted bit NOT NULL,
+    CONSTRAINT PK_resyncs PRIMARY KEY (token)
+);
+GO
+CREATE INDEX IX_resyncs_asked_at ON provisioning.resyncs (asked_at);
+GO
