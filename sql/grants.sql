@@ -7,7 +7,7 @@ GRANT SELECT, INSERT, UPDATE ON dbo.Employees TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE ON dbo.Organizations TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE ON dbo.Locations TO provisioning_app;
 GRANT SELECT, INSERT, DELETE ON dbo.AbsentRecords TO provisioning_app;
-GRANT SELECT, VIEW DEFINITION ON dbo.ScimUsers TO provisioning_app;
+GRANT SELECT ON dbo.ScimUsers TO provisioning_app;
 GRANT SELECT ON provisioning.migrations TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE ON provisioning.ledger TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.intents TO provisioning_app;
@@ -23,6 +23,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.holds TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.held_people TO provisioning_app;
 GRANT SELECT, INSERT, DELETE ON provisioning.mappings TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.resyncs TO provisioning_app;
+GO
+-- The app compares the mapping with the one approved. Compatible servers show definitions to all and lack this right.
+IF SERVERPROPERTY('Babelfish') IS NULL
+    EXEC ('GRANT VIEW DEFINITION ON dbo.ScimUsers TO provisioning_app');
 GO
 GRANT SELECT ON dbo.CurrentEmployees TO hr_reader;
 GRANT SELECT ON dbo.Organizations TO hr_reader;
