@@ -4,7 +4,7 @@ import json
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -97,10 +97,10 @@ class Lease:
 
 @dataclass(frozen=True)
 class Intended:
-    """What is about to be sent: who, her SCIM user as JSON, and what else must be known of it when a 202 comes."""
+    """What is about to be sent: who, her SCIM user, and what else must be known of it when a 202 comes."""
 
     due: Due
-    scim_user: str
+    scim_user: Mapping[str, Any]
     manager_known: bool
     counts_as_disable: bool = False
 

@@ -5,7 +5,6 @@ read the people afresh → write intents (only with the lease) → count the cal
 POST → on 202, in one transaction, record what was sent and delete the intents. See docs/sending.md.
 """
 
-import json
 import logging
 import re
 from collections import deque
@@ -323,8 +322,7 @@ class Sender:
         for one in due:
             resource, counts = mapping.resource(one.user), self._guard.counts_as_disable(one)
             resources.append((one.user.employee_id, resource))
-            text = json.dumps(resource, ensure_ascii=False)
-            intents.append(Intended(one, text, plan.manager_known(one, before), counts))
+            intents.append(Intended(one, resource, plan.manager_known(one, before), counts))
             before.add(plan.same_key(one.user.external_id))
         again = [d.user.employee_id for d in due if plan.same_key(d.user.employee_id) in self._in_doubt]
         if not self._ledger.write_intents(intents, self._lease, again):

@@ -1,5 +1,6 @@
 """What was sent and who may send, on both engines."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -50,7 +51,7 @@ def due(book: Ledger, mapping: ScimMapping, job: Job = Job.CREATE) -> list[Due]:
 
 
 def intend(book: Ledger, lease: Lease, people: list[Due]) -> bool:
-    return book.write_intents([Intended(d, "[é]", True) for d in people], lease)
+    return book.write_intents([Intended(d, {"title": 'é "x"'}, True) for d in people], lease)
 
 
 def count(db: Database, table: str) -> int:
@@ -209,7 +210,7 @@ def test_an_accepted_request_becomes_what_was_last_sent(
     assert (count(db, "ledger"), count(db, "intents")) == (2, 0)
     assert due(book, mapping) == due(book, mapping, Job.UPDATE) == []
     (sent,) = db.select("SELECT scim_user, active FROM provisioning.ledger WHERE employee_id = 'A'", (), "t")
-    assert (sent[0], bool(sent[1])) == ("[é]", True)
+    assert (json.loads(sent[0]), bool(sent[1])) == ({"title": 'é "x"'}, True)
     db.execute("UPDATE dbo.Employees SET Title = 'Changed' WHERE EmployeeId = 'B'")
     changed = due(book, mapping, Job.UPDATE)
     assert [d.user.employee_id for d in changed] == ["B"]
@@ -333,7 +334,7 @@ def test_a_manager_is_known_once_she_was_accepted(
     lease, book = taken(db), Ledger(db, TARGET, "run-1")
     manager, report = due(book, mapping)
     assert (manager.user.employee_id, report.person.manager_sent) == ("M", False)
-    book.write_intents([Intended(report, "{}", False)], lease)
+    book.write_intents([Intended(report, {}, False)], lease)
     book.record_accepted(["R"])
     assert due(book, mapping, Job.RECONCILE) == []
     intend(book, lease, [manager])

@@ -11,7 +11,7 @@ FROM OPENJSON(?) WITH (
     employee_id nvarchar(64) '$.employee_id',
     external_id nvarchar(200) '$.external_id',
     user_hash char(64) '$.user_hash',
-    scim_user nvarchar(max) '$.scim_user',
+    scim_user nvarchar(max) '$.scim_user' AS JSON,
     active bit '$.active',
     valid_to date '$.valid_to',
     modified_date_time varchar(33) '$.modified_date_time',
