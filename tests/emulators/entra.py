@@ -258,6 +258,12 @@ class Directory:
             dropped, self._staged = len(self._staged), []
             return dropped
 
+    def delete(self, external_id: str) -> None:
+        """Remove a user, as an administrator does by hand in the portal; KeyError when unknown."""
+        with self._lock:
+            user = self._users.pop(external_id.casefold())
+            del self._names[user.state["userName"].casefold()]
+
     def _process(self, data: dict[str, Any], cycle: str) -> None:
         external_id = data["externalId"]
         user = self._users.get(external_id.casefold())
