@@ -61,16 +61,31 @@ def approve(settings: Settings, hold_id: str, by: str, *, clock: Clock | None = 
         covered = _still_due(work, held, due_on)
         if not covered:
             raise NotApprovable(f"Hold {hold_id}: nobody in it is due as she was held; the next run holds them anew.")
-        if not holds.approve(work.db, hold_id, name, _expiry(work, due_on)):
-            raise NotApprovable(f"Hold {hold_id} has been approved or ended a moment ago.")
-        if kind[0] == guards.MAPPING:
-            holds.accept_mapping(work.db, work.target, kind[1], name)
-        changed = len(held) - len(covered)
-        report.answer = {"hold_id": hold_id, "approved_by": name, "covers": len(covered), "changed": changed}
-        if changed:
-            report.note(f"{changed} people have changed since they were held; they stay held.")
+        before = {h.hold_id: h for h in holds.waiting(work.db, work.target)}
+        rest = {i: h for i, h in held.items() if plan.same_key(i) not in set(map(plan.same_key, covered))}
+        with work.db.transaction():
+            if hold_id not in before or not holds.approve(work.db, hold_id, name, _expiry(work, due_on)):
+                raise NotApprovable(f"Hold {hold_id} has been approved or ended a moment ago.")
+            if kind[0] == guards.MAPPING:
+                holds.accept_mapping(work.db, work.target, kind[1], name)
+            elif rest:
+                _keep_held(work, before[hold_id], rest)
+        report.answer = {"hold_id": hold_id, "approved_by": name, "covers": len(covered), "changed": len(rest)}
+        if rest:
+            fate = (
+                "the mapping being approved, they are ordinary changes"
+                if kind[0] == guards.MAPPING
+                else "they stay held"
+            )
+            report.note(f"{len(rest)} people have changed since they were held; {fate}.")
         logger.info("Hold %s was approved for %s people.", hold_id, len(covered))
     return report
+
+
+def _keep_held(work: Work, hold: Hold, people: dict[str, str]) -> None:
+    """Whom an approval does not cover waits on, in a hold of the same class: the next run says with which hash."""
+    held = Held(hold.kind, hold.reason, people, hold.attributes)
+    holds.keep(work.db, work.target, (hold.job, work.report.run_id), [held], due_on=hold.due_on)
 
 
 def _approvable(work: Work, hold_id: str) -> tuple[guards.Kind, date | None]:
