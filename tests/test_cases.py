@@ -179,6 +179,7 @@ def before(bridge: Bridge) -> Bridge:
     bridge.graph.directory().stage(accounts)
     bridge.hr.patch("E00002", {"NickName": None, "Title": "New title"})
     bridge.hr.patch("E00003", {"Active": False})
+    bridge.hr.patch("E00004", {"ValidTo": "2026-10-31"})
     bridge.ingest()
     return bridge
 
@@ -186,13 +187,13 @@ def before(bridge: Bridge) -> Bridge:
 def test_a_first_load_waits_for_approval_then_updates_the_accounts_that_exist(before: Bridge) -> None:
     accounts = {one: before.history(one)[0][1] for one in before.users}
     report = before.create()
-    assert (report.exit_code, report.counts["held"], report.counts["sent"]) == (3, 29, 0)
+    assert (report.exit_code, report.counts["held"], report.counts["sent"]) == (3, 28, 0)
     assert not before.graph.calls
-    assert set(before.holds()["first_load"].people) == EVERYONE - {"E00003"}
-    assert before.create().counts["held"] == 29  # and goes on waiting
+    assert set(before.holds()["first_load"].people) == EVERYONE - {"E00003", "E00004"}
+    assert before.create().counts["held"] == 28  # and goes on waiting
     assert before.approve_all() == ["first_load"]
     report = before.create()
-    assert (report.exit_code, report.counts["sent"], before.holds()) == (0, 29, {})
+    assert (report.exit_code, report.counts["sent"], before.holds()) == (0, 28, {})
     assert before.users.keys() == EVERYONE | {"ADMIN"}  # nobody twice
     assert before.history("E00002") == [("create", accounts["E00002"]), ("update", accounts["E00002"])]
     assert [action for action, _ in before.history("E00021")] == ["create"]
@@ -207,8 +208,9 @@ def test_a_first_load_disables_nobody_who_had_left_before_it(before: Bridge) -> 
     before.approve_all()
     before.create()
     before.day()
-    assert before.history("E00003")[1:] == []
-    assert before.users["E00003"]["title"] == "Old title"
+    for gone in ("E00003", "E00004"):
+        assert len(before.history(gone)) == 1
+        assert before.users[gone]["title"] == "Old title"
     assert not before.disabled()
 
 
@@ -217,10 +219,10 @@ def test_after_a_trial_with_one_person_the_others_still_wait(before: Bridge) -> 
     assert before.create(Selection(only=("E00001",))).counts["sent"] == 1
     assert before.users["E00001"]["userName"] == "E00001"
     report = before.create()
-    assert (report.exit_code, report.counts["held"], report.counts["sent"]) == (3, 28, 0)
+    assert (report.exit_code, report.counts["held"], report.counts["sent"]) == (3, 27, 0)
     assert before.users["E00002"]["title"] == "Old title"
     before.approve_all()
-    assert before.create().counts["sent"] == 28
+    assert before.create().counts["sent"] == 27
 
 
 # --- rehire -------------------------------------------------------------------------------------------------------
