@@ -297,7 +297,7 @@ def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection) -> N
     narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
     made = plan.make(book.people(work.mapping, *condition), rules)
-    chosen = selection.of(made.due)
+    chosen = selection.of([d for d in made.due if d.person.forced_token is None])  # the forced come by themselves
     parked = selection.of_parked(made.parked)
     waiting = _waiting(work, rules)
     touched, changed = _touched_by_mapping(work, rules, made, changed)
@@ -310,8 +310,8 @@ def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection) -> N
     work.report.counts["held"] = len(chosen) - len(going)
     affordable, short = _affordable(work, rules, going, stopped | {plan.same_key(i) for h in waiting for i in h.people})
     due, cut = [d.user.employee_id for d in affordable], len(going) - len(affordable)
-    if selection.named and len(made.due) > len(chosen):
-        work.report.note(f"{len(made.due) - len(chosen)} more people are due whom --limit or --only leaves out.")
+    if selection.named and (others := sum(d.person.forced_token is None for d in made.due) - len(chosen)):
+        work.report.note(f"{others} more people are due whom --limit or --only leaves out.")
     del made, chosen, touched, going, affordable  # of a first load, it is everybody's data
     _tell_vanished(work.report, book.vanished())
     with Graph(work.endpoint) as graph:
@@ -321,12 +321,14 @@ def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection) -> N
 
 
 def _waiting(work: Work, rules: Rules) -> list[Hold]:
-    """What waits for approval; waves foreseen for days that are over wait no longer."""
+    """What waits for approval. Waves foreseen for days that are over, and mappings that are no more, wait no longer."""
     found = holds.waiting(work.db, work.target)
-    past = [h for h in found if h.due_on is not None and h.due_on < rules.today(work.settings.time_zone)]
-    for hold in past:
+    today, mapping = rules.today(work.settings.time_zone), (guards.MAPPING, work.mapping_hash())
+    over = [h for h in found if h.due_on is not None and h.due_on < today]
+    over += [h for h in found if h.kind[0] == guards.MAPPING and h.kind != mapping]
+    for hold in over:
         holds.end(work.db, hold)
-    return [h for h in found if h not in past]
+    return [h for h in found if h not in over]
 
 
 def _touched_by_mapping(work: Work, rules: Rules, made: plan.Plan, changed: str | None) -> tuple[list[Due], str | None]:

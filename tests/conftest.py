@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from provisioning import database, migration, review
+from provisioning import database, jobs, migration, review
 from provisioning.database import Database
-from provisioning.errors import DatabaseError
-from provisioning.jobs import Selection
+from provisioning.errors import DatabaseError, LeaseLost, UnfinishedRun
+from provisioning.jobs import Report, Selection
 from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.emulators import people
@@ -36,6 +36,7 @@ TABLES = (
     *(f"provisioning.{t}" for t in ("holds", "held_people", "mappings", "resyncs")),
 )
 PASSWORD = "emulated-password"
+SHARES = ("sent", "unchanged", "held", "parked", "deferred")
 NAMED = Selection(limit=100_000)
 """An operator who says how many go: a first load that needs no approval."""
 
@@ -172,6 +173,46 @@ def approve_all(settings: Settings, clock: MovedClock) -> list[str]:
     for hold in found:
         review.approve(settings, hold.hold_id, "Ada Approver", clock=clock)
     return sorted(hold.kind[0] for hold in found)
+
+
+def employ(db: Database, *ids: str, **cells: Any) -> None:
+    """Put active people, in scope, into the mirror."""
+    row = {"Name_FullName": "Somebody", "Active": 1, "OrganizationId": "O1"} | cells
+    columns, marks = ", ".join(row), ", ".join("?" * len(row))
+    with db.transaction():
+        for one in ids:
+            db.execute(f"INSERT INTO dbo.Employees (EmployeeId, {columns}) VALUES (?, {marks})", (one, *row.values()))
+
+
+def edit(db: Database, *ids: str, **cells: Any) -> None:
+    changes = ", ".join(f"{name} = ?" for name in cells)
+    for one in ids:
+        db.execute(f"UPDATE dbo.Employees SET {changes} WHERE EmployeeId = ?", (*cells.values(), one))
+
+
+def finish(job: Callable[..., Report], settings: Settings, clock: MovedClock) -> dict[str, int]:
+    """The counts of a run however it ended; they always add up."""
+    try:
+        counts = job(settings, *([NAMED] if job is jobs.create else []), clock=clock).counts
+    except (UnfinishedRun, LeaseLost) as exc:
+        counts = exc.report.counts
+    assert counts["candidates"] == sum(counts[name] for name in SHARES)
+    return counts
+
+
+@pytest.fixture
+def small(sqlite_string: str, graph: GraphEmulator, clock: MovedClock) -> Iterator[Database]:
+    """The embedded database, and a Graph that counts by the same clock: for what has nothing to do with the engine."""
+    graph.clock = lambda: clock.utc_now().timestamp()
+    with database.connect(sqlite_string, clock) as db:
+        yield db
+
+
+@pytest.fixture
+def bridge(sqlite_string: str, small: Database, graph: GraphEmulator) -> Callable[..., Settings]:
+    """Settings between `small` and the emulator: `bridge(TIME_ZONE="Europe/Copenhagen")`."""
+    environ = environment(sqlite_string, "http://127.0.0.1:1/", graph.upload_url)
+    return lambda **values: Settings.from_environ({**environ, **values})
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from provisioning import database, jobs
 from provisioning.settings import Settings
 from tests.clock import MovedClock
-from tests.conftest import NAMED, environment
+from tests.conftest import NAMED, UNGUARDED, environment
 from tests.emulators import people
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
@@ -183,3 +183,109 @@ def test_a_wrong_view_stops_sending_with_everything_named_and_not_the_ingest(
         assert "User:department: goes to the same place as enterprise:department" in told
         assert "dbo.ScimUsers EmployeeId: the view has no column of this name" in told
     assert not graph.calls
+
+
+# --- nobody wrongly disabled --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def company(sqlite_string: str, graph: GraphEmulator) -> Iterator[tuple[dict[str, str], HrEmulator]]:
+    """A thousand people, mirrored; the guards as they are by default."""
+    invented = people.invent(1000, today=MovedClock().utc_now().date())
+    with HrEmulator(invented, {"basic": ("svc", "emulated-password")}) as hr:
+        environ = environment(sqlite_string, hr.url, graph.upload_url)
+        environ = {name: value for name, value in environ.items() if name not in UNGUARDED}
+        assert run(environ, "ingest")[0] == 0
+        yield environ, hr
+
+
+def waiting(environ: dict[str, str]) -> list[dict[str, Any]]:
+    code, line, _ = run(environ, "holds")
+    assert code == 0
+    assert line.keys() == {"holds"}
+    return list(line["holds"])
+
+
+def load(environ: dict[str, str]) -> None:
+    """A first load, held and approved."""
+    code, line, told = run(environ, "create")
+    assert (code, line["held"], line["calls"]) == (3, 1000, 0)
+    (hold,) = waiting(environ)
+    assert (hold["class"], hold["count"], len(hold["employee_ids"])) == ("first_load", 1000, 1000)
+    assert f"approve {hold['hold_id']} --by NAME" in told
+    assert run(environ, "approve", hold["hold_id"], "--by", "Ada Approver")[0] == 0
+    code, line, _ = run(environ, "create")
+    assert (code, line["sent"], line["calls"]) == (0, 1000, 20)
+    assert run(environ, "reconcile")[0] == 0
+    assert waiting(environ) == []
+
+
+def test_an_answer_with_30_percent_gone_ends_with_1_and_nothing_is_written_or_called(
+    company: tuple[dict[str, str], HrEmulator], graph: GraphEmulator
+) -> None:
+    environ, hr = company
+    load(environ)
+    for person in hr.people[:300]:
+        hr.remove(person["EmployeeId"])
+    calls = len(graph.calls)
+    code, line, told = run(environ, "ingest")
+    assert (code, line["fetched"]) == (1, 700)
+    assert not any(line[name] for name in ("inserted", "updated", "missing"))
+    assert "MAX_SHRINK" in told
+    for verb in ("create", "update", "reconcile"):
+        assert run(environ, verb)[1]["candidates"] == 0
+    assert len(graph.calls) == calls
+
+
+def test_60_of_1000_terminated_at_once_are_held_and_5_edits_of_others_go(
+    company: tuple[dict[str, str], HrEmulator], graph: GraphEmulator
+) -> None:
+    environ, hr = company
+    load(environ)
+    terminated, edited = [f"E{n:05d}" for n in range(101, 161)], [f"E{n:05d}" for n in range(301, 306)]
+    for one in terminated:
+        hr.patch(one, {"Active": False})
+    for one in edited:
+        hr.patch(one, {"Title": "Edited"})
+    run(environ, "ingest")
+    before = len(graph.accepted)
+    code, line, told = run(environ, "update")
+    assert (code, line["candidates"], line["held"], line["sent"]) == (3, 65, 60, 5)
+    assert sorted(a.external_id for a in graph.accepted[before:]) == edited
+    assert "60 people would be disabled, 0 were in the last 24 h; at most 50 may be" in told
+    (hold,) = waiting(environ)
+    assert (hold["job"], hold["class"], hold["count"]) == ("update", "disables", 60)
+    assert hold["employee_ids"] == terminated
+    hr.patch(terminated[0], {"Active": True})
+    run(environ, "ingest")
+    code, line, _ = run(environ, "approve", hold["hold_id"], "--by", "Ada Approver")
+    assert (code, line["covers"], line["changed"], line["approved_by"]) == (0, 59, 1, "Ada Approver")
+    code, _, told = run(environ, "approve", hold["hold_id"], "--by", "Ada Approver")
+    assert (code, "was approved at" in told) == (1, True)
+    before = len(graph.accepted)
+    code, line, _ = run(environ, "update")
+    assert (code, line["sent"], line["held"]) == (0, 59, 0)
+    sent = graph.accepted[before:]
+    assert sorted(a.external_id for a in sent) == terminated[1:]
+    assert not any(a.data["active"] for a in sent)
+
+
+def test_after_their_data_changed_an_approval_of_what_was_held_is_refused(
+    company: tuple[dict[str, str], HrEmulator], graph: GraphEmulator
+) -> None:
+    environ, hr = company
+    load(environ)
+    for n in range(101, 161):
+        hr.patch(f"E{n:05d}", {"Active": False})
+    run(environ, "ingest")
+    run(environ, "update")
+    (hold,) = waiting(environ)
+    for n in range(101, 161):
+        hr.patch(f"E{n:05d}", {"Title": "Former"})
+    run(environ, "ingest")
+    code, line, told = run(environ, "approve", hold["hold_id"], "--by", "Ada Approver")
+    assert (code, "covers" in line) == (1, False)
+    assert "due as she was held" in told
+    code, line, _ = run(environ, "update")
+    assert (code, line["held"]) == (3, 60)
+    assert all(user["accountEnabled"] for user in graph.directory().users.values())

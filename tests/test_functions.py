@@ -221,3 +221,70 @@ def test_local_settings_example_names_every_setting_there_is(sqlite_string: str)
             "Organizations",
             "Locations",
         ]
+
+
+# --- guards over HTTP ---------------------------------------------------------------------------------------------
+
+
+def approve(app: Worker, hold_id: str, body: bytes = b"", **headers: str) -> tuple[int, dict[str, object]]:
+    status, _, answer = app.call_http("approve_hold", "POST", {"hold_id": hold_id}, None, headers, body, url=LOCAL)
+    return status, json.loads(answer)
+
+
+def held(app: Worker) -> str:
+    """The hold that a run has just told in its log."""
+    (hold_id,) = set(re.findall(r"approve (\w+) --by", app.logs))
+    return str(hold_id)
+
+
+def test_approving_is_anonymous_for_the_host_and_checked_by_the_app(app: Worker) -> None:
+    (trigger,) = [b for b in app.functions["approve_hold"] if b["type"] == "httpTrigger"]
+    assert (trigger["authLevel"], trigger["route"], trigger["methods"]) == (
+        "ANONYMOUS",
+        "holds/{hold_id}/approve",
+        ["POST"],
+    )
+    status, _, answer = app.call_http("approve_hold", "POST", {"hold_id": "x"})  # not from this machine
+    assert (status, json.loads(answer)["error"]["code"]) == (403, "not_allowed")
+
+
+def test_a_hold_is_approved_once_in_somebodys_name(app: Worker) -> None:
+    app.call_timer("ingest_employees")
+    app.call_timer("create_employees")
+    hold_id = held(app)
+    status, answer = approve(app, hold_id, b'{"by": "Ada Approver"}')
+    assert status == 200
+    assert answer.keys() == {"run_id", "hold_id", "approved_by", "covers", "changed"}
+    assert (answer["approved_by"], answer["covers"]) == ("Ada Approver", 100)
+    status, answer = approve(app, hold_id)
+    assert (status, answer["error"]["code"]) == (409, "not_approvable")  # type: ignore[index]
+    status, answer = approve(app, "no-such-hold")
+    assert (status, answer["error"]["code"]) == (404, "unknown_hold")  # type: ignore[index]
+    assert approve(app, hold_id, b"", Origin="https://evil.example")[0] == 403
+
+
+def test_a_resync_that_a_guard_holds_is_409_with_its_reason(
+    app: Worker, hr: HrEmulator, graph: GraphEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_DISABLES", "0")
+    app.call_timer("ingest_employees")
+    app.call_timer("create_employees")
+    approve_first_load(app)
+    app.call_timer("create_employees")
+    statuses = []
+    for n in range(1, 12):
+        hr.patch(f"E{n:05d}", {"Active": False})
+        monkeypatch.setattr(jobs, "RESYNCS_A_MINUTE", 100)
+        status, _, answer = resync(app, f"E{n:05d}")
+        statuses.append(status)
+    assert statuses == [202] * 10 + [409]
+    assert answer["error"]["code"] == "held"  # type: ignore[index]
+    assert "at most 10 may be" in answer["error"]["details"][0]  # type: ignore[index]
+
+
+def test_a_resync_asked_for_too_often_is_429_with_retry_after(app: Worker) -> None:
+    app.call_timer("ingest_employees")
+    assert resync(app, "E00009", refresh="false")[0] == 202
+    status, headers, answer = resync(app, "E00009", refresh="false")
+    assert (status, answer["error"]["code"]) == (429, "too_often")  # type: ignore[index]
+    assert 1 <= int(headers["retry-after"]) <= 60

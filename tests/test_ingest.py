@@ -404,3 +404,111 @@ def test_a_database_that_was_never_migrated_is_told(tmp_path: Any, hr: HrEmulato
         jobs.ingest(Settings.from_environ({**environ, "HR_PASSWORD": "x"}), clock=clock)
     with database.connect(environ["SQL_CONNECTION_STRING"]) as db:
         assert db.view_columns("ScimUsers") == []
+
+
+# --- what is not believed -----------------------------------------------------------------------------------------
+
+
+def test_an_answer_that_lacks_too_many_people_changes_nothing(
+    settings: Settings, hr: HrEmulator, db: Database, clock: MovedClock
+) -> None:
+    jobs.ingest(settings, clock=clock)
+    for n in range(1, 31):
+        hr.remove(f"E{n:05d}")
+    hr.patch("E00050", {"Title": "Unseen"})
+    with (
+        untouchable(db),
+        pytest.raises(UpstreamError, match=r"gave 70 records, 100 the last time.*MAX_SHRINK lets 10%") as told,
+    ):
+        jobs.ingest(settings, clock=clock)
+    counts = told.value.report.counts
+    assert (counts["inserted"], counts["updated"], counts["missing"]) == (0, 0, 0)
+    assert absent(db) == []
+
+
+@pytest.mark.parametrize(("gone", "allowed", "believed"), [(10, "10%", True), (11, "10%", False), (30, "30", True)])
+def test_how_many_may_be_gone_is_a_setting(
+    change: Callable[..., Settings],
+    hr: HrEmulator,
+    db: Database,
+    clock: MovedClock,
+    gone: int,
+    allowed: str,
+    believed: bool,
+) -> None:
+    settings = change(MAX_SHRINK=allowed)
+    jobs.ingest(settings, clock=clock)
+    for n in range(1, gone + 1):
+        hr.remove(f"E{n:05d}")
+    if believed:
+        assert jobs.ingest(settings, clock=clock).counts["missing"] == gone
+    else:
+        with pytest.raises(UpstreamError, match="MAX_SHRINK"):
+            jobs.ingest(settings, clock=clock)
+    assert len(absent(db)) == (gone if believed else 0)
+
+
+def test_shrinkage_is_measured_against_the_last_complete_answer_not_against_the_mirror(
+    settings: Settings, hr: HrEmulator, db: Database, clock: MovedClock
+) -> None:
+    """Leavers stay in the mirror for ever; they must not stop the ingest some day."""
+    jobs.ingest(settings, clock=clock)
+    for tens in range(3):
+        for n in range(1, 9):
+            hr.remove(f"E{tens * 10 + n:05d}")
+        jobs.ingest(settings, clock=clock)
+    assert len(absent(db)) == 24
+
+
+def test_a_rejected_record_is_there_and_a_doubled_one_is_there_once(
+    settings: Settings, hr: HrEmulator, db: Database, clock: MovedClock
+) -> None:
+    jobs.ingest(settings, clock=clock)
+    for n in range(1, 31):
+        hr.patch(f"E{n:05d}", {"BirthDate": "2026-02-30"})
+    assert jobs.ingest(settings, clock=clock).counts["rejected"] == 30
+    records = [p for p in hr.people if p["EmployeeId"] > "E00030"]
+    page(hr, *records, *records[:30])
+    with pytest.raises(UpstreamError, match="gave 70 records, 100"):
+        jobs.ingest(settings, clock=clock)
+
+
+def test_a_small_table_may_lose_a_record_or_two(
+    change: Callable[..., Settings], hr: HrEmulator, db: Database, clock: MovedClock
+) -> None:
+    source = json.loads(json.dumps(hr_source(hr.url)))
+    place = {"name": "Locations", "primary_key": "LocationId", "endpoint": {"path": "api/Locations"}}
+    source["resources"] = [{**place, "endpoint": {"path": "api/Locations", "data_selector": "data"}}]
+    settings = change(HR_SOURCE=json.dumps(source))
+    jobs.ingest(settings, clock=clock)
+    hr.locations = hr.locations[:3]
+    assert jobs.ingest(settings, clock=clock).counts["missing"] == 2
+
+
+def test_a_page_that_comes_again_later_is_not_believed(
+    settings: Settings, hr: HrEmulator, db: Database, clock: MovedClock
+) -> None:
+    first, second = hr.people[:40], hr.people[40:80]
+    for records in (first, second, first):
+        hr.fail_next(200, None, json.dumps({"data": records, "total": 120}).encode())
+    with pytest.raises(UpstreamError, match="same page twice"):
+        jobs.ingest(settings, clock=clock)
+    assert cells(db, "EmployeeId") == []
+
+
+def test_a_column_that_the_mapping_uses_may_not_vanish_and_another_may_for_a_few(
+    settings: Settings, hr: HrEmulator, db: Database, clock: MovedClock
+) -> None:
+    for person in hr.people:
+        hr.put({**person, "Title": None, "Initials": None})
+    for n in (1, 2):
+        hr.patch(f"E{n:05d}", {"Title": "Clerk", "Initials": "A."})
+    jobs.ingest(settings, clock=clock)
+    for person in hr.people:
+        hr.put({name: value for name, value in person.items() if name != "Initials"})
+    assert jobs.ingest(settings, clock=clock).counts["updated"] == 2
+    for person in hr.people:
+        hr.put({name: value for name, value in person.items() if name != "Title"})
+    with pytest.raises(UpstreamError, match=r"(?i)no record has Title any more"):
+        jobs.ingest(settings, clock=clock)
+    assert len(cells(db, "Title", "Title = 'Clerk'")) == 2

@@ -3,7 +3,7 @@
 import json
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -16,12 +16,11 @@ from provisioning.jobs import Report
 from provisioning.ledger import Lease, Ledger
 from provisioning.settings import BulkUpload, Settings
 from tests.clock import MovedClock
-from tests.conftest import NAMED, approve_all, environment
+from tests.conftest import NAMED, approve_all, edit, employ, finish
 from tests.emulators.entra import MANAGER
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 
-SHARES = ("sent", "unchanged", "held", "parked", "deferred")
 PAST = "2000-01-01 00:00:00.0000000"
 
 
@@ -183,21 +182,6 @@ def endpoint(settings: Settings) -> BulkUpload:
     return settings.bulk_upload
 
 
-def employ(db: database.Database, *ids: str, **cells: Any) -> None:
-    """Put active people, in scope, into the mirror."""
-    row = {"Name_FullName": "Somebody", "Active": 1, "OrganizationId": "O1"} | cells
-    columns, marks = ", ".join(row), ", ".join("?" * len(row))
-    with db.transaction():
-        for one in ids:
-            db.execute(f"INSERT INTO dbo.Employees (EmployeeId, {columns}) VALUES (?, {marks})", (one, *row.values()))
-
-
-def edit(db: database.Database, *ids: str, **cells: Any) -> None:
-    changes = ", ".join(f"{name} = ?" for name in cells)
-    for one in ids:
-        db.execute(f"UPDATE dbo.Employees SET {changes} WHERE EmployeeId = ?", (*cells.values(), one))
-
-
 def number(db: database.Database, table: str) -> int:
     ((found,),) = db.select(f"SELECT COUNT(*) FROM provisioning.{table}", (), "count")
     return int(found)
@@ -207,37 +191,12 @@ def crew(count: int, letter: str = "P") -> list[str]:
     return [f"{letter}{n:04d}" for n in range(count)]
 
 
-def finish(job: Callable[..., Report], settings: Settings, clock: MovedClock) -> dict[str, int]:
-    """The counts of a run however it ended; they always add up."""
-    try:
-        counts = job(settings, *([NAMED] if job is jobs.create else []), clock=clock).counts
-    except (UnfinishedRun, LeaseLost) as exc:
-        counts = exc.report.counts
-    assert counts["candidates"] == sum(counts[name] for name in SHARES)
-    return counts
-
-
 def parked(report: Report) -> list[str]:
     return [note for note in report.notes if note.startswith("parked ")]
 
 
 def graph_error(code: str, message: str) -> bytes:
     return json.dumps({"error": {"code": code, "message": message}}).encode()
-
-
-@pytest.fixture
-def small(sqlite_string: str, graph: GraphEmulator, clock: MovedClock) -> Iterator[database.Database]:
-    """The embedded database, and a Graph that counts by the same clock: for what has nothing to do with the engine."""
-    graph.clock = lambda: clock.utc_now().timestamp()
-    with database.connect(sqlite_string, clock) as db:
-        yield db
-
-
-@pytest.fixture
-def bridge(sqlite_string: str, small: database.Database, graph: GraphEmulator) -> Callable[..., Settings]:
-    """Settings between `small` and the emulator: `bridge(TIME_ZONE="Europe/Copenhagen")`."""
-    environ = environment(sqlite_string, "http://127.0.0.1:1/", graph.upload_url)
-    return lambda **values: Settings.from_environ({**environ, **values})
 
 
 def test_a_request_waits_for_the_answer_to_the_one_that_holds_its_managers(

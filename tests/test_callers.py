@@ -1,0 +1,78 @@
+"""Who may approve: a signed-in Approver in Azure, whoever sits at a laptop, and nobody else."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from provisioning import callers
+from provisioning.errors import NotAllowed
+
+SITE = "https://bridge.azurewebsites.net/api/holds/x/approve"
+LOCAL = "http://localhost:7071/api/holds/x/approve"
+IN_AZURE = {"WEBSITE_INSTANCE_ID": "i", "WEBSITE_HOSTNAME": "bridge.azurewebsites.net"}
+EASY_AUTH = {**IN_AZURE, "WEBSITE_AUTH_ENABLED": "True"}
+
+
+def principal(*roles: str, **more: Any) -> dict[str, str]:
+    claims = [{"typ": "roles", "val": role} for role in roles]
+    claims += [{"typ": "preferred_username", "val": "ada@contoso.example"}]
+    document = {"auth_typ": "aad", "claims": claims, "name_typ": "name", "role_typ": "roles", **more}
+    return {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(json.dumps(document).encode()).decode()}
+
+
+def test_a_signed_in_approver_approves_in_her_own_name_whatever_the_request_says() -> None:
+    assert callers.approver(principal("Reader", "Approver"), SITE, EASY_AUTH, "Bob") == "ada@contoso.example"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        principal("Reader", "Operator"),
+        principal("Approver", claims=[{"typ": "roles", "val": "Approver"}]),
+        {"X-MS-CLIENT-PRINCIPAL": "x"},
+        {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(b"[]").decode()},
+        {"X-MS-CLIENT-PRINCIPAL": base64.b64encode(b'{"claims": [1]}').decode()},
+    ],
+    ids=["nobody", "another role", "nameless", "no base64", "a list", "odd claims"],
+)
+def test_nobody_else_does(headers: dict[str, str]) -> None:
+    with pytest.raises(NotAllowed):
+        callers.approver(headers, SITE, EASY_AUTH)
+
+
+@pytest.mark.parametrize("environ", [IN_AZURE, {}, {**IN_AZURE, "WEBSITE_AUTH_ENABLED": "False"}])
+def test_without_easy_auth_a_principal_is_believed_by_nobody(environ: dict[str, str]) -> None:
+    with pytest.raises(NotAllowed, match="Easy Auth"):
+        callers.approver(principal("Approver"), SITE, environ)
+
+
+def test_in_azure_a_request_that_names_the_loopback_is_no_local_one() -> None:
+    with pytest.raises(NotAllowed, match="Easy Auth"):
+        callers.approver({}, LOCAL, IN_AZURE)
+
+
+def test_on_a_laptop_whoever_sits_there_approves() -> None:
+    assert callers.approver({}, LOCAL, {}, "Ada") == "Ada"
+    assert callers.approver({}, LOCAL, {}) == callers.LOCAL
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}],
+)
+@pytest.mark.parametrize(("url", "environ"), [(LOCAL, {}), (SITE, EASY_AUTH)])
+def test_a_form_on_another_site_approves_nothing(headers: dict[str, str], url: str, environ: dict[str, str]) -> None:
+    with pytest.raises(NotAllowed, match="another site"):
+        callers.approver({**principal("Approver"), **headers}, url, environ)
+
+
+@pytest.mark.parametrize(
+    ("origin", "url", "environ"),
+    [("http://localhost:7071", LOCAL, {}), ("https://bridge.azurewebsites.net", SITE, EASY_AUTH)],
+)
+def test_a_page_of_its_own_does(origin: str, url: str, environ: dict[str, str]) -> None:
+    headers = {**principal("Approver"), "Origin": origin, "Sec-Fetch-Site": "same-origin"}
+    assert callers.approver(headers, url, environ, "Ada")
