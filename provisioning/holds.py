@@ -229,8 +229,9 @@ def _changed(db: Database, run: tuple[str, str], hold: Hold, held: Held, over: S
 
 
 def _thin(db: Database, hold: Hold, gone: Sequence[str]) -> None:
+    """A hold of the mapping is over when the mapping is another, not when it touches nobody any more."""
     _take(db, hold.hold_id, gone)
-    if len(gone) == len(hold.people):
+    if len(gone) == len(hold.people) and hold.kind[0] != guards.MAPPING:
         end(db, hold)
 
 

@@ -293,6 +293,7 @@ def _send(
 def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection) -> None:
     book = work.book
     book.purge(work.settings.history_days)
+    _accept_first_mapping(work)
     changed = work.changed_mapping()
     narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
@@ -300,11 +301,11 @@ def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection) -> N
     chosen = selection.of([d for d in made.due if d.person.forced_token is None])  # the forced come by themselves
     parked = selection.of_parked(made.parked)
     waiting = _waiting(work, rules)
-    touched, changed = _touched_by_mapping(work, rules, made, changed)
     guard = work.guard(waiting, changed, named=selection.named)
-    held = weigh(work, rules, guard, [*chosen, *touched])
+    held = _weigh_mapping(work, rules, guard, chosen, changed) if changed else weigh(work, rules, guard, chosen)
     over = {d.key for d in chosen} if selection.named else made.looked_at | _gone(waiting, made, narrowed=narrowed)
     _hold(work, held, over)
+    _hold_the_others(work, made.due, {d.key for d in chosen})
     stopped = {plan.same_key(i) for h in held for i in h.people}
     going = [d for d in chosen if d.key not in stopped]
     work.report.counts["held"] = len(chosen) - len(going)
@@ -312,7 +313,7 @@ def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection) -> N
     due, cut = [d.user.employee_id for d in affordable], len(going) - len(affordable)
     if selection.named and (others := sum(d.person.forced_token is None for d in made.due) - len(chosen)):
         work.report.note(f"{others} more people are due whom --limit or --only leaves out.")
-    del made, chosen, touched, going, affordable  # of a first load, it is everybody's data
+    del made, chosen, going, affordable  # of a first load, it is everybody's data
     _tell_vanished(work.report, book.vanished())
     with Graph(work.endpoint) as graph:
         sender = work.sender(lease, graph, rules, guard, RUN_SECONDS)
@@ -331,25 +332,25 @@ def _waiting(work: Work, rules: Rules) -> list[Hold]:
     return [h for h in found if h not in over]
 
 
-def _touched_by_mapping(work: Work, rules: Rules, made: plan.Plan, changed: str | None) -> tuple[list[Due], str | None]:
-    """Whom a changed mapping touches beside those due, so that its hold names everybody; and the change, if it is one.
+def _weigh_mapping(work: Work, rules: Rules, guard: Guard, due: Sequence[Due], changed: str) -> list[guards.Held]:
+    """As `weigh`, under a mapping that nobody approved: its hold names everybody it touches, whichever job finds it."""
+    rows = list(work.book.people(work.mapping))
+    touched = {d.key: d for job in (Job.CREATE, Job.UPDATE) for d in plan.make(rows, work.rules(job)).due if d.changed}
+    mine = {d.key for d in due}
+    held = weigh(work, rules, guard, [*due, *(d for key, d in touched.items() if key not in mine)])
+    kind = (guards.MAPPING, changed)
+    if not any(h.kind == kind for h in held):
+        held.append(guards.Held(kind, "the mapping has changed; it touches nobody today", {}))
+    if left := sum(plan.has_left_scope(p, rules) for p in rows):
+        hold = next(h for h in held if h.kind == kind)
+        hold.reason += f"; under it {left} people who were sent as active are out of scope (InScope)"
+    return held
 
-    One that changes nobody is accepted; so is whatever there is before anybody was sent.
-    """
-    if changed is None:
-        if not work.book.people_sent() or holds.accepted_mapping(work.db, work.target) is None:
-            work.accept_mapping()
-        return [], None
-    known = made.due
-    if rules.job not in (Job.UPDATE, Job.RECONCILE):
-        known = plan.make(work.book.people(work.mapping), replace(rules, job=Job.UPDATE, resend_since=None)).due
-    touched = [d for d in known if d.changed and d.person.sent]
-    if not touched:
+
+def _accept_first_mapping(work: Work) -> None:
+    """Before anybody was sent, and where none was ever approved, the mapping is taken as it stands."""
+    if not work.book.people_sent() or holds.accepted_mapping(work.db, work.target) is None:
         work.accept_mapping()
-        work.report.note("the mapping has changed, but changes nobody who was sent before; it needs no approval.")
-        return [], None
-    due = {d.key for d in made.due}
-    return [d for d in touched if d.key not in due], changed
 
 
 def weigh(work: Work, rules: Rules, guard: Guard, due: Sequence[Due]) -> list[guards.Held]:
@@ -384,6 +385,17 @@ def _hold(work: Work, held: Sequence[guards.Held], over: set[str]) -> list[Hold]
         work.report.note(holds.describe(hold))
         work.report.exit_code = 3
     return kept
+
+
+def _hold_the_others(work: Work, due: Sequence[Due], going: set[str]) -> None:
+    """Before anybody was sent, whoever is due and was not named waits for the first load's approval.
+
+    Without that, one person sent by name would make the others' first load an ordinary create.
+    """
+    others = {d.user.employee_id: d.user.hash for d in due if not d.person.sent and d.key not in going}
+    if others and going and not work.book.people_sent():
+        reason = f"nobody was ever sent to this target but by name, and {len(others)} people would be"
+        holds.keep(work.db, work.target, work.run, [guards.Held((guards.FIRST_LOAD, ""), reason, others)])
 
 
 def _affordable(work: Work, rules: Rules, due: Sequence[Due], held: set[str]) -> tuple[list[Due], str | None]:
@@ -571,15 +583,19 @@ def _force(work: Work, employee_id: str, *, over_http: bool) -> None:
 
 def _check_held(work: Work, rules: Rules, due: Due) -> None:
     """Raises Held where a guard does not let her go, and writes the hold down. Whoever sends weighs her once more."""
-    waiting = holds.waiting(work.db, work.target)
-    changed = work.changed_mapping()
-    touched: list[Due] = []
-    if changed and due.changed and not any(h.kind == (guards.MAPPING, changed) for h in waiting):
-        touched, changed = _touched_by_mapping(work, rules, plan.Plan([due], []), changed)
-    held = weigh(work, rules, work.guard(waiting, changed, named=True), [due, *touched])
+    _accept_first_mapping(work)
+    waiting, changed = holds.waiting(work.db, work.target), work.changed_mapping()
+    guard = work.guard(waiting, changed, named=True)
+    if changed and not any(h.kind == (guards.MAPPING, changed) for h in waiting):
+        held = _weigh_mapping(work, rules, guard, [due], changed)
+    else:
+        held = weigh(work, rules, guard, [due])
+    kept = holds.keep(work.db, work.target, work.run, held, {due.key}) if held else []
     if any(due.user.employee_id in h.people for h in held):
-        kept = holds.keep(work.db, work.target, work.run, held, {due.key})
         raise _held_error(due.user.employee_id, kept)
+    if not work.book.people_sent():
+        everybody = plan.make(work.book.people(work.mapping), work.rules(Job.CREATE))
+        _hold_the_others(work, everybody.due, {due.key})
 
 
 def _held_error(employee_id: str, kept: Sequence[Hold]) -> Held:

@@ -16,9 +16,13 @@ from provisioning.settings import Settings
 SCRIPTS = Path(__file__).resolve().parent.parent / "sql"
 
 
+_COMPARED = ("ValidFrom", "ValidTo", "InScope", "Protected", "TimeZone")
+"""Control columns whose change matters as much as an attribute's."""
+
+
 @dataclass(frozen=True)
 class MappingChange:
-    """What a changed mapping.sql does: per attribute, who gets another value (EmployeeIds)."""
+    """What a changed mapping.sql does: per attribute or control column, who gets another value (EmployeeIds)."""
 
     attributes: Mapping[str, Sequence[str]]
     people: int
@@ -135,7 +139,8 @@ def _users(db: Database, settings: Settings) -> dict[str, dict[str, Any]]:
             user = mapping.user(row, mapping.raw_active(row), _zone(mapping, row, settings))
         except scim.Unsendable:
             continue
-        found[user.employee_id] = mapping.flat(user)
+        control = {name: mapping.cell(row, name) for name in _COMPARED if name in mapping.control}
+        found[user.employee_id] = mapping.flat(user) | control
     return found
 
 

@@ -216,6 +216,14 @@ def has_date(person: Person, rules: Rules, first: date, last: date) -> bool:
     return starts or (valid_to is not None and first - timedelta(days=1) <= valid_to <= last)
 
 
+def has_left_scope(person: Person, rules: Rules) -> bool:
+    """Whether somebody last sent as active is out of scope now, so that nothing more goes of her until she ends."""
+    try:
+        return person.known and person.was_active and not _in_scope(person, rules)
+    except Unsendable:
+        return False
+
+
 def _looked_at(person: Person, rules: Rules) -> bool:
     if person.forced_token is not None:
         return True

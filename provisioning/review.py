@@ -59,7 +59,7 @@ def approve(settings: Settings, hold_id: str, by: str, *, clock: Clock | None = 
         kind, due_on = _approvable(work, hold_id)
         held = holds.people(work.db, hold_id)
         covered = _still_due(work, held, due_on)
-        if not covered:
+        if not covered and kind[0] != guards.MAPPING:
             raise NotApprovable(f"Hold {hold_id}: nobody in it is due as she was held; the next run holds them anew.")
         before = {h.hold_id: h for h in holds.waiting(work.db, work.target)}
         rest = {i: h for i, h in held.items() if plan.same_key(i) not in set(map(plan.same_key, covered))}

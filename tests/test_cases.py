@@ -285,6 +285,8 @@ def test_a_new_id_goes_on_with_the_old_account_where_the_view_says_so(loaded: Br
     )
     loaded.hire("NEW5", Title="Back again")
     loaded.day()
+    loaded.approve_all()
+    loaded.day()
     jobs.resend(loaded.settings, None, clock=loaded.clock)
     assert loaded.users.keys() == EVERYONE
     assert (loaded.users["E00005"]["title"], loaded.enabled("E00005")) == ("Back again", True)

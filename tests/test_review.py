@@ -276,16 +276,50 @@ def test_a_changed_mapping_waits_for_a_word_whatever_it_touches(
     assert finish(jobs.create, guarded, clock)["sent"] == 1  # the mapping is accepted, not only for those in the hold
 
 
-def test_a_mapping_that_changes_nobody_needs_no_word(db: Database, guarded: Settings, clock: MovedClock) -> None:
+def test_a_mapping_that_touches_nobody_today_waits_for_a_word_too(
+    db: Database, guarded: Settings, clock: MovedClock
+) -> None:
     definition = holds.mapping_definition(db) or ""
     db.execute("DROP VIEW dbo.ScimUsers")
     text = definition if db.engine == "sqlserver" else definition.replace("CREATE VIEW ", "CREATE VIEW dbo.", 1)
     db.execute(text.replace("e.NickName", "COALESCE(e.NickName, NULL)"))
     report = jobs.update(guarded, clock=clock)
-    assert (report.exit_code, report.counts["candidates"]) == (0, 0)
-    assert any("it needs no approval" in note for note in report.notes)
+    assert (report.exit_code, report.counts["candidates"]) == (3, 0)
+    (hold,) = review.waiting(guarded, clock=clock)
+    assert (hold.kind[0], hold.people) == ("mapping", {})
+    assert jobs.resync(guarded, "P0001", refresh=False, clock=clock).answer["changed"] is False
+    jobs.reconcile(guarded, clock=clock)
+    assert [h.hold_id for h in review.waiting(guarded, clock=clock)] == [hold.hold_id]
     employ(db, "NEW")
+    assert finish(jobs.create, guarded, clock)["held"] == 1
+    assert approve_all(guarded, clock) == ["mapping"]
     assert finish(jobs.create, guarded, clock)["sent"] == 1
+    assert jobs.update(guarded, clock=clock).exit_code == 0
+
+
+def test_a_mapping_that_drops_people_from_the_scope_says_how_many(
+    db: Database, guarded: Settings, clock: MovedClock
+) -> None:
+    definition = holds.mapping_definition(db) or ""
+    db.execute("DROP VIEW dbo.ScimUsers")
+    text = definition if db.engine == "sqlserver" else definition.replace("CREATE VIEW ", "CREATE VIEW dbo.", 1)
+    db.execute(text.replace("IS NULL THEN 0 ELSE 1 END", "IS NULL THEN 0 ELSE 0 END"))
+    jobs.update(guarded, clock=clock)
+    (hold,) = review.waiting(guarded, clock=clock)
+    assert "100 people who were sent as active are out of scope" in hold.reason
+
+
+def test_one_person_sent_by_name_does_not_turn_a_first_load_into_an_ordinary_create(
+    db: Database, settings: Settings, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    employ(db, "A", "B", "C")
+    jobs.resync(settings, "A", refresh=False, clock=clock)
+    assert sorted(graph.directory().users) == ["A"]
+    assert jobs.create(settings, clock=clock).counts["held"] == 2
+    jobs.create(settings, Selection(only=("B",)), clock=clock)
+    assert jobs.create(settings, clock=clock).counts["held"] == 1
+    assert approve_all(settings, clock) == ["first_load"]
+    assert jobs.create(settings, clock=clock).counts["sent"] == 1
 
 
 def test_an_attribute_that_many_lose_is_held(
