@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,7 @@ PASSWORD = "demo-password"  # of the emulator
 EDITS = [f"E{n:05d}" for n in range(101, 126)]
 LEAVERS = ["E00201", "E00202", "E00203"]
 UNMAPPED, FORCED, REPORT, MANAGER = "E00301", "E00302", "E00303", "M00001"
+MISTAKEN, OTHERS = [f"E{n:05d}" for n in range(401, 461)], [f"E{n:05d}" for n in range(501, 506)]
 JOINERS, LATER = ["J00001", "J00002"], "J00003"
 
 
@@ -61,20 +63,30 @@ class Demo:
     def step(self, title: str) -> None:
         print(f"\n{title}", flush=True)
 
-    def run(self, *verb: str, **expected: int) -> dict[str, Any]:
+    def run(self, *verb: str, ends_with: int = 0, **expected: int) -> dict[str, Any]:
         """Run one command; say its counts; count it as wrong where they are not those expected."""
         command = [sys.executable, "-m", "provisioning", *verb]
         root = Path(__file__).parent.parent
         done = subprocess.run(command, env=self.environ, cwd=root, capture_output=True, text=True, check=False)
-        if done.returncode:
+        if done.returncode != ends_with:
             raise SystemExit(f"{' '.join(verb)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         counts: dict[str, Any] = json.loads(done.stdout)
         told = ", ".join(f"{v} {k}" for k, v in counts.items() if isinstance(v, int) and (v or k in expected))
         off = {name: count for name, count in expected.items() if counts[name] != count}
         self.wrong += bool(off)
         remark = f"   WRONG, expected {off}" if off else ""
-        print(f"  {' '.join(verb):<16} {told or 'done'}{remark}", flush=True)
+        ended = f"   exit {done.returncode}" if done.returncode else ""
+        print(f"  {' '.join(verb):<16} {told or 'done'}{ended}{remark}", flush=True)
+        for line in done.stderr.splitlines() if ends_with else ():
+            if line.startswith(("held ", f"{verb[0]}: Employees")):
+                print(textwrap.fill(line, 110, initial_indent="    ", subsequent_indent="    "), flush=True)
         return counts
+
+    def hold(self, kind: str, count: int) -> str:
+        """The one hold that waits, as `holds` prints it."""
+        (hold,) = self.run("holds")["holds"]
+        self.check(f"one hold waits: {kind}, {count} people", (hold["class"], hold["count"]) == (kind, count))
+        return str(hold["hold_id"])
 
     def check(self, what: str, holds: bool) -> None:
         self.wrong += not holds
@@ -95,6 +107,7 @@ def main() -> int:
         quiet_round(demo)
         a_day_of_changes(demo)
         one_by_one(demo)
+        a_mass_disable(demo)
         comparison(demo)
         told = f"in {time.monotonic() - demo.began:.0f} s"
         print(f"\n{'Everything arrived' if not demo.wrong else f'{demo.wrong} THINGS WENT WRONG'}, {told}.")
@@ -105,7 +118,10 @@ def first_load(demo: Demo) -> None:
     demo.step("1  First load: 1,000 people through paging and auth")
     demo.run("migrate")
     demo.run("ingest", fetched=1000, inserted=1000, rejected=0)
-    demo.run("create", sent=1000, calls=20, parked=0)
+    print("  Nobody is sent to a new target before somebody has said so:")
+    demo.run("create", ends_with=3, held=1000, sent=0, calls=0)
+    demo.run("approve", demo.hold("first_load", 1000), "--by", "Ada Approver")
+    demo.run("create", sent=1000, calls=20, parked=0, held=0)
     print("  Two people manage each other or themselves; once they are there, their managers can be set:")
     demo.run("reconcile", sent=2, calls=1)
     demo.first_mail = {p["EmployeeId"]: p["Email"] for p in demo.hr.people}
@@ -166,8 +182,42 @@ def one_by_one(demo: Demo) -> None:
     )
 
 
+def a_mass_disable(demo: Demo) -> None:
+    demo.step("5  Monday morning: HR says that 60 of them left, at once; 5 others were edited")
+    gone = {p["EmployeeId"]: p for p in demo.hr.people if p["EmployeeId"] in MISTAKEN}
+    for employee_id in MISTAKEN:
+        demo.hr.patch(employee_id, {"Active": False})
+    for n, employee_id in enumerate(OTHERS):
+        demo.hr.patch(employee_id, {"Title": f"Warden of {n}"})
+    before = len(demo.graph.accepted)
+    demo.run("ingest", updated=65)
+    demo.run("update", ends_with=3, candidates=65, held=60, sent=5, calls=1)
+    arrived = {a.external_id for a in demo.graph.accepted[before:]}
+    demo.check("exactly the 5 others were sent, nobody was disabled", arrived == set(OTHERS))
+    hold = demo.hold("disables", 60)
+    print("  Half of it was a mistake, which HR mends; the other half is true, and approved by name:")
+    for employee_id in MISTAKEN[:30]:
+        demo.hr.put(gone[employee_id])
+    demo.run("ingest", updated=30)
+    answer = demo.run("approve", hold, "--by", "Ada Approver")
+    demo.check("the approval covers the 30 who are due as they were held", answer["covers"] == 30)
+    demo.run("update", sent=30, held=0, calls=1)
+    users = demo.graph.directory().users
+    demo.check(
+        "exactly those 30 are disabled", [users[i]["accountEnabled"] for i in MISTAKEN] == [True] * 30 + [False] * 30
+    )
+    print("  An answer that lacks 300 people is not believed at all:")
+    everybody = demo.hr.people
+    for person in everybody[:300]:
+        demo.hr.remove(person["EmployeeId"])
+    demo.run("ingest", ends_with=1, fetched=704, inserted=0, updated=0, missing=0)
+    demo.run("update", candidates=0, calls=0)
+    for person in everybody[:300]:
+        demo.hr.put(person)
+
+
 def comparison(demo: Demo) -> None:
-    demo.step("5  HR says / Entra holds")
+    demo.step("6  HR says / Entra holds")
     users = demo.graph.directory().users
     wanted = {p["EmployeeId"]: expected(p, demo) for p in demo.hr.people if p["EmployeeId"] != LATER}
     differing = [e for e in sorted(wanted.keys() | users.keys()) if wanted.get(e) != users.get(e)]

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -90,3 +91,11 @@ def test_a_run_ends_within_80_percent_of_the_function_timeout() -> None:
     assert timeout > 0
     assert 0.8 * timeout >= jobs.RUN_SECONDS
     assert timeout < ledger.LIFE_OF_A_RUN
+
+
+def test_dates_are_worked_out_by_the_databases_clock_never_by_the_machines() -> None:
+    """A host whose clock is a day off must disable nobody: only the embedded database and Retry-After go by it."""
+    reading = re.compile(r"\b(datetime\.(now|utcnow)|date\.today|time\.(time|localtime|gmtime))\(")
+    assert {name for name, path in MODULES.items() if reading.search(path.read_text("utf-8"))} == {"pacing", "retry"}
+    asking = {name for name, path in MODULES.items() if "clock.utc_now()" in path.read_text("utf-8")}
+    assert asking == {"database"}

@@ -316,3 +316,121 @@ def test_interrupted_it_still_prints_its_counts_and_gives_the_lease_back(
     assert run(capsys, environ, "create", "--limit", "999")[0] == 0  # not busy
     assert len(graph.directory().users) == 100
     assert json.loads(out)["candidates"] == 100
+
+
+# --- guards -------------------------------------------------------------------------------------------------------
+
+
+def test_a_first_load_is_held_named_and_let_go_by_name(
+    environ: dict[str, str], capsys: Capture, graph: GraphEmulator
+) -> None:
+    run(capsys, environ, "ingest")
+    code, line, told = run(capsys, environ, "create")
+    assert (code, line["candidates"], line["held"], line["calls"]) == (3, 100, 100, 0)
+    assert "held first_load, 100 people (E00001, " in told
+    code, listed, told = run(capsys, environ, "holds")
+    assert (code, list(listed)) == (0, ["holds"])
+    (hold,) = listed["holds"]  # type: ignore[misc]
+    assert hold.keys() >= {"hold_id", "job", "class", "count", "employee_ids", "reason"}
+    assert f"approve {hold['hold_id']} --by NAME" in told
+    code, line, _ = run(capsys, environ, "approve", hold["hold_id"], "--by", "Ada Approver")
+    assert (code, line["covers"], line["approved_by"]) == (0, 100, "Ada Approver")
+    assert run(capsys, environ, "approve", hold["hold_id"], "--by", "Ada Approver")[0] == 1
+    assert run(capsys, environ, "create")[0] == 0
+    code, listed, told = run(capsys, environ, "holds")
+    assert (code, listed, "nothing waits" in told) == (0, {"holds": []}, True)
+    assert len(graph.directory().users) == 100
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [(["nothing", "--by", "Ada"], 1, "There is no such hold"), (["nothing", "--by", " "], 2, "say who approves")],
+)
+def test_what_cannot_be_approved_is_told(
+    environ: dict[str, str], capsys: Capture, words: list[str], code: int, told: str
+) -> None:
+    run(capsys, environ, "ingest")
+    found, _, err = run(capsys, environ, "approve", *words)
+    assert (found, told in err) == (code, True)
+
+
+def test_a_few_go_by_name_and_the_others_are_counted(
+    environ: dict[str, str], capsys: Capture, graph: GraphEmulator
+) -> None:
+    run(capsys, environ, "ingest")
+    code, line, told = run(capsys, environ, "create", "--only", "E00001,E00002")
+    assert (code, line["sent"], "98 more people are due" in told) == (0, 2, True)
+    code, line, _ = run(capsys, environ, "create", "--limit", "3")
+    assert (code, line["sent"]) == (0, 3)
+    assert run(capsys, environ, "create")[1]["held"] == 95
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["create", "--limit", "0"],
+        ["create", "--only", "a b"],
+        ["plan", "--on", "soon"],
+        ["approve", "x"],
+        ["plan", "x"],
+    ],
+)
+def test_wrong_words_are_wrong_usage(environ: dict[str, str], words: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        command_line.main(words, environ)
+    assert caught.value.code == 2
+
+
+def test_a_plan_names_people_and_attributes_and_values_only_as_json(
+    environ: dict[str, str], capsys: Capture, hr: HrEmulator, graph: GraphEmulator
+) -> None:
+    run(capsys, environ, "ingest")
+    run(capsys, environ, "create", "--limit", "999")
+    run(capsys, environ, "reconcile")
+    hr.patch("E00007", {"Title": "Marker-Title"})
+    hr.patch("E00008", {"Active": False})
+    run(capsys, environ, "ingest")
+    calls = len(graph.calls)
+    code, line, told = run(capsys, environ, "plan")
+    assert (code, line["candidates"], line["calls"], line["sent"]) == (0, 2, 1, 0)
+    assert "people" not in line
+    assert [row.split() for row in told.splitlines()[:2]] == [["E00008", "disable"], ["E00007", "change", "title"]]
+    assert "Marker-Title" not in told
+    code, line, told = run(capsys, environ, "plan", "--job", "update", "--json")
+    people = {p["employee_id"]: p for p in line["people"]}  # type: ignore[attr-defined]
+    assert people["E00007"]["attributes"]["title"]["new"] == "Marker-Title"
+    assert people["E00008"]["action"] == "disable"
+    assert "Marker-Title" not in told
+    assert len(graph.calls) == calls
+
+
+def test_a_plan_says_whom_a_guard_would_hold(environ: dict[str, str], capsys: Capture) -> None:
+    run(capsys, environ, "ingest")
+    code, line, told = run(capsys, environ, "plan")
+    assert (code, line["held"], line["calls"]) == (0, 100, 0)
+    assert "HELD: first_load" in told
+    assert "would be held: first_load, 100 people" in told
+    assert run(capsys, environ, "holds")[1] == {"holds": []}  # it only looked
+
+
+def test_a_held_resync_ends_with_3_and_says_why(
+    environ: dict[str, str], capsys: Capture, hr: HrEmulator, graph: GraphEmulator
+) -> None:
+    guarded = {**environ, "MAX_DISABLES": "0"}
+    run(capsys, guarded, "ingest")
+    run(capsys, guarded, "create", "--limit", "999")
+    codes = []
+    for n in range(1, 12):
+        hr.patch(f"E{n:05d}", {"Active": False})
+        code, line, told = run(capsys, guarded, "resync", f"E{n:05d}")
+        codes.append(code)
+    assert codes == [0] * 10 + [3]
+    assert "E00011 is held for approval: disables" in told
+    assert line["employee_id"] == "E00011"
+
+
+def test_a_database_of_an_older_app_is_told(sqlite_string: str, environ: dict[str, str], capsys: Capture) -> None:
+    with database.connect(sqlite_string) as db:
+        db.execute("DELETE FROM provisioning.migrations WHERE script = '0003_guards.sql'")
+    code, _, told = run(capsys, environ, "update")
+    assert (code, "older than the app" in told) == (2, True)

@@ -696,3 +696,140 @@ def test_people_never_sent_are_never_sent_as_inactive_after_their_start() -> Non
         verdict = plan.judge(anybody(rng, "P1"), rules(Job.CREATE, prehire_active=False))
         if isinstance(verdict, Due) and not verdict.person.known and not verdict.user.active:
             assert str(verdict.person.row[COLUMNS.index("ValidFrom")]) > "2026-11-22"
+
+
+# --- today --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "midnight"),
+    [
+        ("Europe/Copenhagen", "2026-03-29", "2026-03-29T22:00"),  # a day of 23 hours
+        ("Europe/Copenhagen", "2026-10-25", "2026-10-25T23:00"),  # a day of 25 hours
+        ("Europe/Copenhagen", "2026-06-01", "2026-06-01T22:00"),
+        ("America/Los_Angeles", "2026-03-08", "2026-03-09T07:00"),
+        ("America/Los_Angeles", "2026-11-01", "2026-11-02T08:00"),
+        ("Asia/Kolkata", "2026-10-25", "2026-10-25T18:30"),
+    ],
+)
+@pytest.mark.parametrize("hers", [True, False], ids=["her zone", "the setting's"])
+def test_a_last_day_ends_at_midnight_also_on_the_days_when_clocks_change(
+    zone: str, day: str, midnight: str, hers: bool
+) -> None:
+    cells = {"ValidTo": day, **({"TimeZone": zone} if hers else {})}
+    person = known(was={**cells, "active": 1}, **cells)
+    where = {} if hers else {"time_zone": ZoneInfo(zone)}
+    end = datetime.fromisoformat(midnight).replace(tzinfo=UTC)
+    assert sends(person, now=end - timedelta(seconds=1), **where) is None
+    assert sends(person, now=end, **where) is False
+
+
+@pytest.mark.parametrize(("day", "midnight"), [("2026-03-29", "2026-03-28T23:00"), ("2026-10-25", "2026-10-24T22:00")])
+def test_the_lead_days_begin_at_midnight_also_across_a_change_of_clocks(day: str, midnight: str) -> None:
+    """A start a week later: seven days by the calendar, not 168 hours."""
+    start = (date.fromisoformat(day) + timedelta(days=7)).isoformat()
+    begins = datetime.fromisoformat(midnight).replace(tzinfo=UTC)
+    where = {"time_zone": ZoneInfo("Europe/Copenhagen")}
+    assert sends(new(ValidFrom=start), Job.CREATE, now=begins - timedelta(seconds=1), **where) is None
+    assert sends(new(ValidFrom=start), Job.CREATE, now=begins, **where) is True
+
+
+# --- what the guards go by ----------------------------------------------------------------------------------------
+
+
+def only(person: Person, job: Job = Job.UPDATE, **changes: Any) -> Due:
+    verdict = plan.judge(person, rules(job, **changes))
+    assert isinstance(verdict, Due)
+    return verdict
+
+
+def test_a_disable_is_whoever_goes_as_inactive_and_was_not_so_before() -> None:
+    assert only(known(was={"active": 1}, active=0)).disables
+    assert only(in_doubt(active=0)).disables
+    assert not only(known(was={"active": 0}, active=0, title="Changed")).disables
+    assert not only(known(was={"active": 1}, active=1, title="Changed")).disables
+    doubtful = {"unanswered": True, "maybe_active": True, "oldest_intent": NOW}
+    assert only(known(was={"active": 0}, state=doubtful, active=0)).disables
+
+
+def test_a_joiner_who_goes_early_as_inactive_is_no_disable() -> None:
+    early = only(new(ValidFrom="2026-11-25"), Job.CREATE, prehire_active=False)
+    assert (early.user.active, early.disables) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("sent", "since", "cells", "expected"),
+    [
+        ("2026-11-21", 3, {"ValidTo": "2026-11-21"}, True),
+        ("2026-11-21", 2.9, {"ValidTo": "2026-11-21"}, False),
+        ("2026-11-21", 30, {"ValidTo": "2026-11-20"}, False),
+        ("2026-11-30", 30, {"ValidTo": "2026-11-30", "active": 0}, False),
+        (None, 30, {"ValidTo": "2026-11-21"}, False),
+        ("2026-11-21", 30, {"ValidTo": "2026-11-21", "active": 0}, True),
+    ],
+    ids=["three days", "less", "another day", "before her day", "never sent with one", "by both"],
+)
+def test_a_leaver_is_expected_when_her_last_day_has_stood_in_what_was_sent(
+    sent: str | None, since: float, cells: dict[str, Any], expected: bool
+) -> None:
+    state = {
+        "sent_valid_to": date.fromisoformat(sent) if sent else None,
+        "valid_to_since": NOW - timedelta(days=since),
+    }
+    assert only(known(was={"active": 1}, state=state, **cells)).expected is expected
+
+
+def test_who_is_missing_from_hr_has_ended_and_is_never_created() -> None:
+    gone = replace(known(), missing=True)
+    assert (sends(gone), only(gone).disables, only(gone).expected) == (False, True, False)
+    assert sends(replace(new(), missing=True), Job.CREATE) is None
+    (verdict,) = [plan.judge(replace(new(forced=True), missing=True), rules(Job.RESYNC))]
+    assert isinstance(verdict, Parked)
+    assert "no longer in HR" in verdict.reasons[0]
+
+
+PROTECTED = scim.compile_mapping((*COLUMNS, "Protected"), {}, explicit_nulls=True)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"), [(1, True), ("true", True), (0, False), (None, False), ("", False), ("maybe", None)]
+)
+def test_protected_is_yes_or_no_and_anything_else_parks(value: Any, found: bool | None) -> None:
+    person = Person("A", (*row("A"), value))
+    verdict = plan.judge(person, rules(Job.CREATE, mapping=PROTECTED))
+    if found is None:
+        assert verdict == Parked("A", ("Protected is neither 1 nor 0",))
+    else:
+        assert isinstance(verdict, Due)
+        assert verdict.protected is found
+
+
+def test_a_plan_tells_whom_it_saw_and_whom_it_looked_at() -> None:
+    made = plan.make([known("A"), new("B"), known("c ", title="x")], rules())
+    assert (made.seen, made.looked_at) == ({"a", "b", "c"}, {"a", "c"})
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        ({"ValidTo": "2026-11-21"}, True),
+        ({"ValidTo": "2026-11-20"}, False),
+        ({"ValidTo": "2026-11-29"}, True),
+        ({"ValidTo": "2026-11-30"}, False),
+        ({"ValidFrom": "2026-12-06"}, True),
+        ({"ValidFrom": "2026-12-08"}, False),
+        ({"ValidFrom": "2026-11-22"}, False),
+        ({"ValidFrom": "nonsense"}, False),
+        ({}, False),
+    ],
+)
+def test_only_dates_in_a_time_make_a_difference_in_it(cells: dict[str, Any], found: bool) -> None:
+    assert plan.has_date(new(**cells), rules(), date(2026, 11, 22), date(2026, 11, 29)) is found
+
+
+def test_who_was_sent_as_active_and_is_out_of_scope_now_has_left_it() -> None:
+    assert plan.has_left_scope(known(InScope=0), rules())
+    assert not plan.has_left_scope(known(InScope=1), rules())
+    assert not plan.has_left_scope(known(was={"active": 0}, active=0, InScope=0), rules())
+    assert not plan.has_left_scope(new(InScope=0), rules())
+    assert not plan.has_left_scope(known(was={}, InScope="maybe"), rules())

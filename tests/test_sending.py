@@ -4,7 +4,7 @@ import json
 import random
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -769,3 +769,18 @@ def test_nobody_is_in_two_requests_at_once_not_even_when_forced_meanwhile(
     assert (counts["sent"], number(small, "forced")) == (121, 0)
     assert arrived(graph, 0).count("P0000") == 2
     assert not graph.violations
+
+
+def test_with_the_hosts_clock_a_day_off_the_servers_date_decides(
+    db: database.Database, settings: Settings, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    if db.engine == "sqlite":
+        pytest.skip("the embedded database has no clock but the host's; test_architecture holds who may read it")
+    today = db.utc_now().date()
+    employ(db, "LAST", ValidTo=today.isoformat())
+    employ(db, "SOON", ValidFrom=(today + timedelta(days=8)).isoformat())
+    for days in (1, -2):
+        clock.move(days=days)
+        finish(jobs.create, settings, clock)
+        finish(jobs.update, settings, clock)
+    assert {one: user["accountEnabled"] for one, user in graph.directory().users.items()} == {"LAST": True}
