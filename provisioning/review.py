@@ -62,7 +62,8 @@ def approve(settings: Settings, hold_id: str, by: str, *, clock: Clock | None = 
         if not covered and kind[0] != guards.MAPPING:
             raise NotApprovable(f"Hold {hold_id}: nobody in it is due as she was held; the next run holds them anew.")
         before = {h.hold_id: h for h in holds.waiting(work.db, work.target)}
-        rest = {i: h for i, h in held.items() if plan.same_key(i) not in set(map(plan.same_key, covered))}
+        as_held = set(map(plan.same_key, covered))
+        rest = {i: h for i, h in held.items() if plan.same_key(i) not in as_held}
         with work.db.transaction():
             if hold_id not in before or not holds.approve(work.db, hold_id, name, _expiry(work, due_on)):
                 raise NotApprovable(f"Hold {hold_id} has been approved or ended a moment ago.")

@@ -6,5 +6,5 @@ FROM (
     UNION
     SELECT i.employee_id FROM provisioning.intents AS i WHERE i.target = ? AND i.active = 1 AND i.answered = 0
 ) AS s
-WHERE NOT EXISTS (SELECT 1 FROM dbo.ScimUsers AS v WHERE s.employee_id = v.EmployeeId)
+WHERE s.employee_id NOT IN (SELECT v.EmployeeId FROM dbo.ScimUsers AS v WHERE v.EmployeeId IS NOT NULL)
 ORDER BY s.employee_id
