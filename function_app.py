@@ -20,6 +20,7 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 STATUSES: tuple[tuple[type[errors.ProvisioningError], int, str], ...] = (
     (errors.MalformedId, 400, "malformed_id"),
+    (errors.WrongUsage, 400, "wrong_usage"),
     (errors.NotAllowed, 403, "not_allowed"),
     (errors.UnknownEmployee, 404, "unknown_employee"),
     (errors.UnknownHold, 404, "unknown_hold"),

@@ -18,6 +18,9 @@ APPROVER = "Approver"
 PRINCIPAL = "X-MS-CLIENT-PRINCIPAL"
 LOCAL = "the operator of this machine"
 
+IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME", "LEGION_SERVICE_HOST")
+"""By these the Functions host itself tells where it runs; Flex Consumption has no instance id."""
+
 _NAMES = ("preferred_username", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name", "name")
 _ROLES = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
 
@@ -31,7 +34,7 @@ def approver(headers: Mapping[str, str], url: str, environ: Mapping[str, str], n
     if environ.get("WEBSITE_AUTH_ENABLED", "").lower() in ("true", "1"):
         _check_same_site(headers, environ.get("WEBSITE_HOSTNAME") or host or "")
         return _signed_in(headers)
-    if environ.get("WEBSITE_INSTANCE_ID") or not is_loopback(host):
+    if any(environ.get(name) for name in IN_AZURE) or not is_loopback(host):
         raise NotAllowed(
             "Approving needs a signed-in person: switch on Easy Auth for this app, or use the command line."
         )

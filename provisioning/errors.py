@@ -29,6 +29,12 @@ class MappingError(SettingsError):
     """The view dbo.ScimUsers cannot be turned into SCIM users: mend sql/mapping.sql."""
 
 
+class WrongUsage(ProvisioningError):
+    """What was asked for cannot be meant; the message says what can."""
+
+    exit_code = 2
+
+
 class MalformedId(ProvisioningError):
     """What was given cannot be an EmployeeId."""
 

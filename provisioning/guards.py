@@ -58,8 +58,8 @@ class Situation:
     waiting: Mapping[Kind, Set[str]] = field(default_factory=dict)
     disabled_lately: Set[str] = frozenset()
     changed_mapping: str | None = None
-    named: bool = False
-    """Whether an operator said with --limit or --only how many go."""
+    named: Set[str] = frozenset()
+    """Whom an operator named with --limit or --only."""
 
 
 @dataclass
@@ -81,7 +81,7 @@ class Differences:
 
     people: dict[str, list[str]] = field(default_factory=dict)
     examples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    emptied: dict[str, list[str]] = field(default_factory=dict)
+    emptied: dict[str, set[str]] = field(default_factory=dict)
     renamed: set[str] = field(default_factory=set)
 
     def add(self, due: Due, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -93,7 +93,7 @@ class Differences:
             if len(shown) < EXAMPLES:
                 shown.append({"employee_id": due.user.employee_id, "old": old, "new": new})
             if new is None and path in after and due.user.active:
-                self.emptied.setdefault(path, []).append(due.key)
+                self.emptied.setdefault(path, set()).add(due.key)
             if path in IDENTITY:
                 self.renamed.add(due.key)
 
@@ -116,32 +116,42 @@ class Guard:
         self._let_go: dict[str, str] = {}
         self._disables: set[str] = set(situation.disabled_lately)
         self._many = {CHANGES: 0, CREATES: 0}
+        self._emptied: dict[str, set[str]] = {}
+        self._had: dict[str, int] = {}
 
-    def weigh(
-        self, due: Iterable[Due], differences: Differences | None = None, had: Mapping[str, int] | None = None
-    ) -> list[Held]:
+    def weigh(self, due: Iterable[Due], differences: Differences) -> list[Held]:
         """Who of these people is held, and why; the others are let go, and count for whoever is weighed later.
 
-        `differences` are those of everybody due who was sent before; `had`: attribute → how many people had it.
+        `differences` are those of everybody due who was sent before; `learn` what `unknown` asks for first.
         """
-        differences, had = differences or Differences(), had or {}
         due = list(due)
         unapproved = [d for d in due if not self.is_approved(d)]
         kinds: dict[Kind, list[Due]] = {}
         for one in unapproved:
             for kind in self._kinds(one, one.key in differences.renamed):
                 kinds.setdefault(kind, []).append(one)
-        emptied = _emptied(unapproved, differences, had, self._known.waiting)
         held = [h for kind, people in kinds.items() if (h := self._held(kind, people))]
-        held += [Held((ATTRIBUTE, path), reason, people) for path, reason, people in emptied]
+        held += self._emptied_by_many(unapproved, differences)
         for stopped in held:
             if stopped.kind[0] == MAPPING:
                 stopped.attributes = differences.told()
         waits = {employee_id for h in held for employee_id in h.people}
         for one in due:
             if one.user.employee_id not in waits:
-                self._let(one)
+                self._let(one, differences)
         return held
+
+    def unknown(self, differences: Differences) -> set[str]:
+        """The attributes that several people lose, and of which it is not known how many people had them."""
+        return {
+            path
+            for path, keys in differences.emptied.items()
+            if path not in self._had and len(self._emptied.get(path, set()).union(keys)) > 1
+        }
+
+    def learn(self, had: Mapping[str, int]) -> None:
+        """So many people had these attributes when they were last sent."""
+        self._had.update(had)
 
     def is_let_go(self, due: Due) -> bool:
         """Whether this very state of hers was weighed and let go before."""
@@ -159,7 +169,7 @@ class Guard:
         """The classes a person falls in; whether the class is held is another question."""
         waiting_first_load = due.key in self._known.waiting.get((FIRST_LOAD, ""), ())
         first = not due.person.sent and (not self._known.people_sent or waiting_first_load)
-        if first and not self._known.named and due.person.forced_token is None:
+        if first and due.key not in self._known.named and due.person.forced_token is None:
             return [(FIRST_LOAD, "")]
         kinds: list[Kind] = []
         if self._known.changed_mapping and due.changed:
@@ -192,11 +202,7 @@ class Guard:
         if name == FIRST_LOAD:
             return f"nobody was ever sent to this target, and {_people(count)} would be"
         if name == MAPPING:
-            leaving = sum(d.disables for d in fresh)
-            told = (
-                f"the mapping (dbo.ScimUsers, SCIM_EXTENSIONS, SCIM_NULLS) has changed; it may touch {_people(count)}"
-            )
-            return f"{told}, {leaving} of them leaving" if leaving else told
+            return mapping_reason(count, sum(d.disables for d in fresh))
         if name == PROTECTED:
             return f"{_people(count)} marked as Protected would be disabled or get another externalId or userName"
         if name == DISABLES:
@@ -213,7 +219,22 @@ class Guard:
         word = "would change" if name == CHANGES else "would be created"
         return f"{_people(self._many[name] + count)} {word} in one run; at most {limit} may"
 
-    def _let(self, due: Due) -> None:
+    def _emptied_by_many(self, due: Iterable[Due], differences: Differences) -> list[Held]:
+        """Those who lose an attribute that more than 5 % of the people who had it lose, in this run so far."""
+        by_key, held = {d.key: d for d in due}, []
+        for path, keys in sorted(differences.emptied.items()):
+            people = [by_key[k] for k in keys if k in by_key]
+            before = self._known.waiting.get((ATTRIBUTE, path), frozenset())
+            losing = self._emptied.get(path, set()) | {d.key for d in people if d.key not in before}
+            total = self._had.get(path)
+            many = total is not None and len(losing) > 1 and len(losing) * 100 > NULLS_OF_100 * total
+            stopped = people if many else [d for d in people if d.key in before]
+            if stopped:
+                told = f"{path} turns null for {_people(len(losing))} of {total} who had it" if many else ""
+                held.append(Held((ATTRIBUTE, path), told, {d.user.employee_id: d.user.hash for d in stopped}))
+        return held
+
+    def _let(self, due: Due, differences: Differences) -> None:
         self._let_go[due.key] = due.user.hash
         if self.is_approved(due):
             return
@@ -222,28 +243,19 @@ class Guard:
         for kind, _ in self._kinds(due, renamed=False):
             if kind in self._many:
                 self._many[kind] += 1
+        for path, keys in differences.emptied.items():
+            if due.key in keys:
+                self._emptied.setdefault(path, set()).add(due.key)
 
 
-def attributes_emptied(differences: Differences) -> list[str]:
-    """The attributes of which it must be known how many people had them."""
-    return sorted(differences.emptied)
-
-
-def _emptied(
-    due: Iterable[Due], differences: Differences, had: Mapping[str, int], waiting: Mapping[Kind, Set[str]]
-) -> Iterable[tuple[str, str, dict[str, str]]]:
-    """Attributes that turn null for more than 5 % of the people who had them, why they are held, and those people."""
-    by_key = {d.key: d for d in due}
-    for path, keys in sorted(differences.emptied.items()):
-        people = [by_key[k] for k in keys if k in by_key]
-        before = waiting.get((ATTRIBUTE, path), frozenset())
-        fresh = [d for d in people if d.key not in before]
-        total = had.get(path)
-        many = total is not None and len(fresh) > 1 and len(fresh) * 100 > NULLS_OF_100 * total
-        stopped = people if many else [d for d in people if d.key in before]
-        if stopped:
-            told = f"{path} turns null for {_people(len(people))} of {total} who had it" if many else ""
-            yield path, told, {d.user.employee_id: d.user.hash for d in stopped}
+def mapping_reason(touched: int, leaving: int, left_scope: int = 0) -> str:
+    """Why a changed mapping is held: how many it may touch, how many of them leave, and whom it leaves out."""
+    told = "the mapping (dbo.ScimUsers, SCIM_EXTENSIONS, SCIM_NULLS) has changed and "
+    told += f"may touch {_people(touched)}" if touched else "touches nobody today"
+    told += f", {leaving} of them leaving" if leaving else ""
+    if left_scope:
+        told += f"; people sent as active whom it leaves out of scope (InScope): {left_scope}"
+    return told
 
 
 def _people(count: int) -> str:

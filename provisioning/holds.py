@@ -9,7 +9,7 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from provisioning import database, guards
@@ -18,6 +18,9 @@ from provisioning.errors import SettingsError
 from provisioning.guards import Held, Kind
 from provisioning.plan import same_key
 from provisioning.scim import ScimMapping
+
+EASTERNMOST = timedelta(hours=14)
+"""Ahead of UTC, the first zone to begin a day."""
 
 _ROWS_A_STATEMENT = 2000
 _LONGEST_REASON = 1000
@@ -94,9 +97,10 @@ def waiting_keys(holds: Iterable[Hold]) -> dict[Kind, set[str]]:
 
 
 def approved(db: Database, target: str) -> dict[str, set[str]]:
-    """Whom an approval covers now: id as it is compared → hashes."""
+    """Whom an approval covers now: id as it is compared → hashes. A wave's approval waits until its day has begun."""
     found: dict[str, set[str]] = {}
-    for employee_id, user_hash in db.rows("approvals", target):
+    today = (db.utc_now() + EASTERNMOST).date().isoformat()
+    for employee_id, user_hash in db.rows("approvals", target, today):
         found.setdefault(same_key(str(employee_id)), set()).add(str(user_hash))
     return found
 
@@ -114,17 +118,32 @@ def keep(
     `over`: ids, as they are compared, of people whom this run has decided about: they wait where `found` has them only.
     `due_on`: the wave of a day to come; it replaces what was foreseen for that day before.
     """
-    before = [h for h in waiting(db, target) if h.due_on == due_on]
     kept = []
     with db.transaction():
+        before = [h for h in waiting(db, target) if h.due_on == due_on]
         for held in merged(found):
             hold = next((h for h in before if h.kind == held.kind), None)
-            hold = _opened(db, target, run, held, due_on) if hold is None else _changed(db, run, hold, held, over)
-            kept.append(hold)
+            kept.append(
+                _opened(db, target, run, held, due_on) if hold is None else _changed(db, target, run, hold, held, over)
+            )
+        left = {k.hold_id for k in kept} | {h.hold_id for h in before if h.kind in {k.kind for k in kept}}
         for hold in before:
-            if hold.hold_id not in {k.hold_id for k in kept}:
+            if hold.hold_id not in left:
                 _thin(db, hold, [i for i in hold.people if same_key(i) in over])
     return kept
+
+
+def reopen_expired(db: Database, target: str, run: tuple[str, str]) -> None:
+    """Whom an approval was not used for in its time waits again; a mapping that was approved stays so."""
+    for row in list(db.rows("expired_holds", target)):
+        hold_id, kind, detail, reason = (str(cell) for cell in row)
+        unused = {str(i): str(h) for i, h in db.rows("unused_people", hold_id)}
+        with db.transaction():
+            db.run("end_hold", hold_id)
+            if unused and kind != guards.MAPPING:
+                now = next((h for h in waiting(db, target) if h.kind == (kind, detail) and h.due_on is None), None)
+                both = unused | (now.people if now else {})
+                keep(db, target, run, [Held((kind, detail), now.reason if now else reason, both)])
 
 
 def merged(found: Iterable[Held]) -> list[Held]:
@@ -213,17 +232,22 @@ def _opened(db: Database, target: str, run: tuple[str, str], held: Held, due_on:
     return Hold(hold_id, held.kind, job, held.reason, held.attributes, due_on, None, dict(held.people))
 
 
-def _changed(db: Database, run: tuple[str, str], hold: Hold, held: Held, over: Set[str]) -> Hold:
-    """Bring a hold that waits up to date; who was not looked at stays in it."""
+def _changed(db: Database, target: str, run: tuple[str, str], hold: Hold, held: Held, over: Set[str]) -> Hold:
+    """Bring a hold that waits up to date; who was not looked at stays in it.
+
+    With people more, or with other data, it is another hold with another name: nobody approves what she has not seen.
+    """
     found = {same_key(i): (i, h) for i, h in held.people.items()}
     stay = {i: h for i, h in hold.people.items() if same_key(i) not in over and same_key(i) not in found}
     now = stay | dict(found.values())
-    gone = [i for i, h in hold.people.items() if now.get(i) != h]
-    come = {i: h for i, h in now.items() if hold.people.get(i) != h}
+    gone = [i for i in hold.people if i not in now]
     attributes, reason = held.attributes or hold.attributes, held.reason or hold.reason
-    if gone or come or (reason, attributes) != (hold.reason, hold.attributes):
+    if any(hold.people.get(i) != h for i, h in now.items()):
+        end(db, hold)
+        return _opened(db, target, run, Held(held.kind, reason, now, attributes), hold.due_on)
+    told = hold.kind[0] == guards.MAPPING and (reason, attributes) != (hold.reason, hold.attributes)
+    if gone or told:
         _take(db, hold.hold_id, gone)
-        _put(db, hold.hold_id, come)
         db.run("change_hold", run[0], reason[:_LONGEST_REASON], _json(attributes), run[1], hold.hold_id)
     return Hold(hold.hold_id, hold.kind, run[0], reason, attributes, hold.due_on, hold.held_at, now)
 
@@ -238,7 +262,7 @@ def _thin(db: Database, hold: Hold, gone: Sequence[str]) -> None:
 def _put(db: Database, hold_id: str, found: Mapping[str, str]) -> None:
     ids = sorted(found)
     for at in range(0, len(ids), _ROWS_A_STATEMENT):
-        db.run("hold_people", hold_id, json.dumps({i: found[i] for i in ids[at : at + _ROWS_A_STATEMENT]}))
+        db.run("hold_people", hold_id, json.dumps({i: found[i] for i in ids[at : at + _ROWS_A_STATEMENT]}), hold_id)
 
 
 def _take(db: Database, hold_id: str, employee_ids: Sequence[str]) -> None:

@@ -5,13 +5,13 @@ import logging
 import math
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TextIO
 
-from provisioning import database, guards, holds, ledger, migration, mirror, plan, retry, runs, scim, send, tables
+from provisioning import database, guards, holds, ledger, migration, mirror, plan, retry, runs, send, tables
 from provisioning.database import Database
 from provisioning.errors import (
     BudgetSpent,
@@ -123,7 +123,7 @@ def _ingest_one(
                 newer, at = tables.refreshed_since(db, table, database.stamp(began)), database.stamp(db.utc_now())
                 _write_spooled(db, fetch, spool, newer)
                 missing = tables.note_absent(db, table, fetch, newer, at)
-                tables.record_fetch(db, table, fetch, report.run_id, at)
+                tables.record_fetch(db, table, fetch, report.run_id, at, of_people=needed)
     except (UpstreamError, DatabaseError) as exc:
         logger.error("Ingest of %s failed and changed nothing: %s", resource.table, exc)
         runs.add(report, fetched=fetch.fetched)
@@ -229,9 +229,10 @@ class Selection:
         """Whether it says how many go."""
         return self.limit is not None or bool(self.only)
 
-    def of(self, due: Sequence[Due]) -> list[Due]:
-        """Those of the people due who were named, in their order."""
-        return [d for d in due if self._has(d.key)][: self.limit]
+    def of(self, due: Sequence[Due], waiting: Set[str] = frozenset()) -> list[Due]:
+        """Those of the people due who were named, in their order; a limit is not used up by who waits for approval."""
+        passed_over = waiting if self.limit is not None and not self.only else frozenset()
+        return [d for d in due if self._has(d.key) and d.key not in passed_over][: self.limit]
 
     def of_parked(self, parked: Sequence[Parked]) -> list[Parked]:
         """Those of the parked who were not left out by name."""
@@ -298,33 +299,39 @@ def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection) -> N
     narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
     made = plan.make(book.people(work.mapping, *condition), rules)
-    chosen = selection.of([d for d in made.due if d.person.forced_token is None])  # the forced come by themselves
-    parked = selection.of_parked(made.parked)
     waiting = _waiting(work, rules)
-    guard = work.guard(waiting, changed, named=selection.named)
-    held = _weigh_mapping(work, rules, guard, chosen, changed) if changed else weigh(work, rules, guard, chosen)
-    over = {d.key for d in chosen} if selection.named else made.looked_at | _gone(waiting, made, narrowed=narrowed)
-    _hold(work, held, over)
-    _hold_the_others(work, made.due, {d.key for d in chosen})
-    stopped = {plan.same_key(i) for h in held for i in h.people}
+    due = [d for d in made.due if d.person.forced_token is None]  # the forced come by themselves
+    chosen = selection.of(due, _keys(h.people for h in waiting if h.kind[0] != guards.FIRST_LOAD))
+    guard = work.guard(waiting, changed, named={d.key for d in chosen} if selection.named else frozenset())
+    held = _weigh_mapping(work, rules, guard, due, changed) if changed else send.weigh(book, rules, guard, due)
+    undecided = {p.key for p in made.parked} | {plan.same_key(i) for i, _ in book.forced()}
+    _hold(work, held, (made.looked_at | _gone(waiting, made, narrowed=narrowed)) - undecided, named=selection.named)
+    stopped = _keys(h.people for h in held)
+    parked = selection.of_parked(made.parked)
     going = [d for d in chosen if d.key not in stopped]
     work.report.counts["held"] = len(chosen) - len(going)
-    affordable, short = _affordable(work, rules, going, stopped | {plan.same_key(i) for h in waiting for i in h.people})
-    due, cut = [d.user.employee_id for d in affordable], len(going) - len(affordable)
-    if selection.named and (others := sum(d.person.forced_token is None for d in made.due) - len(chosen)):
+    affordable, short = _affordable(work, rules, going, stopped | _keys(h.people for h in waiting))
+    ids, cut = [d.user.employee_id for d in affordable], len(going) - len(affordable)
+    if others := len(due) - len(chosen):
         work.report.note(f"{others} more people are due whom --limit or --only leaves out.")
-    del made, chosen, going, affordable  # of a first load, it is everybody's data
+    del made, due, chosen, going, affordable  # of a first load, it is everybody's data
     _tell_vanished(work.report, book.vanished())
     with Graph(work.endpoint) as graph:
         sender = work.sender(lease, graph, rules, guard, RUN_SECONDS)
         with _tallied(work, sender, cut, short):
-            sender.run(due, parked, check_names=narrowed or selection.named)
+            sender.run(ids, parked, check_names=narrowed or selection.named)
+
+
+def _keys(groups: Iterable[Iterable[str]]) -> set[str]:
+    """EmployeeIds as they are compared."""
+    return {plan.same_key(i) for group in groups for i in group}
 
 
 def _waiting(work: Work, rules: Rules) -> list[Hold]:
     """What waits for approval. Waves foreseen for days that are over, and mappings that are no more, wait no longer."""
+    holds.reopen_expired(work.db, work.target, work.run)
     found = holds.waiting(work.db, work.target)
-    today, mapping = rules.today(work.settings.time_zone), (guards.MAPPING, work.mapping_hash())
+    today, mapping = rules.today(work.settings.time_zone), (guards.MAPPING, work.mapping_at_first)
     over = [h for h in found if h.due_on is not None and h.due_on < today]
     over += [h for h in found if h.kind[0] == guards.MAPPING and h.kind != mapping]
     for hold in over:
@@ -333,42 +340,24 @@ def _waiting(work: Work, rules: Rules) -> list[Hold]:
 
 
 def _weigh_mapping(work: Work, rules: Rules, guard: Guard, due: Sequence[Due], changed: str) -> list[guards.Held]:
-    """As `weigh`, under a mapping that nobody approved: its hold names everybody it touches, whichever job finds it."""
+    """As usual, under a mapping that nobody approved: its hold names everybody it touches, whichever job finds it."""
     rows = list(work.book.people(work.mapping))
     touched = {d.key: d for job in (Job.CREATE, Job.UPDATE) for d in plan.make(rows, work.rules(job)).due if d.changed}
     mine = {d.key for d in due}
-    held = weigh(work, rules, guard, [*due, *(d for key, d in touched.items() if key not in mine)])
+    everybody = [*due, *(d for key, d in touched.items() if key not in mine)]
+    held = send.weigh(work.book, rules, guard, everybody)
     kind = (guards.MAPPING, changed)
-    if not any(h.kind == kind for h in held):
-        held.append(guards.Held(kind, "the mapping has changed; it touches nobody today", {}))
-    if left := sum(plan.has_left_scope(p, rules) for p in rows):
-        hold = next(h for h in held if h.kind == kind)
-        hold.reason += f"; under it {left} people who were sent as active are out of scope (InScope)"
-    return held
+    hold = next((h for h in held if h.kind == kind), None) or guards.Held(kind, "", {})
+    leaving = sum(d.disables for d in everybody if d.user.employee_id in hold.people)
+    left = sum(plan.has_left_scope(p, rules) for p in rows)
+    hold.reason = guards.mapping_reason(len(hold.people), leaving, left)
+    return [*(h for h in held if h is not hold), hold]
 
 
 def _accept_first_mapping(work: Work) -> None:
     """Before anybody was sent, and where none was ever approved, the mapping is taken as it stands."""
     if not work.book.people_sent() or holds.accepted_mapping(work.db, work.target) is None:
         work.accept_mapping()
-
-
-def weigh(work: Work, rules: Rules, guard: Guard, due: Sequence[Due]) -> list[guards.Held]:
-    """Who is held, with what differs from what was sent."""
-    found = send.differences(work.book, rules, due)
-    emptied = {path for path, keys in found.emptied.items() if len(keys) > 1}
-    had = _had(work.book, emptied) if emptied else {}
-    return guard.weigh(due, found, had)
-
-
-def _had(book: Ledger, paths: set[str]) -> dict[str, int]:
-    """How many people had these attributes when they were last sent."""
-    had = dict.fromkeys(paths, 0)
-    for user in book.every_sent_user():
-        values = scim.flatten(user)
-        for path in paths:
-            had[path] += values.get(path) is not None
-    return had
 
 
 def _gone(waiting: Sequence[Hold], made: plan.Plan, *, narrowed: bool) -> set[str]:
@@ -378,24 +367,12 @@ def _gone(waiting: Sequence[Hold], made: plan.Plan, *, narrowed: bool) -> set[st
     return {plan.same_key(i) for h in waiting if h.due_on is None for i in h.people} - made.seen
 
 
-def _hold(work: Work, held: Sequence[guards.Held], over: set[str]) -> list[Hold]:
-    """Write holds down and tell them; the job exits with 3."""
-    kept = holds.keep(work.db, work.target, work.run, held, over)
-    for hold in kept:
-        work.report.note(holds.describe(hold))
-        work.report.exit_code = 3
-    return kept
-
-
-def _hold_the_others(work: Work, due: Sequence[Due], going: set[str]) -> None:
-    """Before anybody was sent, whoever is due and was not named waits for the first load's approval.
-
-    Without that, one person sent by name would make the others' first load an ordinary create.
-    """
-    others = {d.user.employee_id: d.user.hash for d in due if not d.person.sent and d.key not in going}
-    if others and going and not work.book.people_sent():
-        reason = f"nobody was ever sent to this target but by name, and {len(others)} people would be"
-        holds.keep(work.db, work.target, work.run, [guards.Held((guards.FIRST_LOAD, ""), reason, others)])
+def _hold(work: Work, held: Sequence[guards.Held], over: set[str], *, named: bool = False) -> None:
+    """Write holds down and tell them; the job exits with 3, unless it is only that an operator did not name them."""
+    for hold in holds.keep(work.db, work.target, work.run, held, over):
+        if not (named and hold.kind[0] == guards.FIRST_LOAD):
+            work.report.note(holds.describe(hold))
+            work.report.exit_code = 3
 
 
 def _affordable(work: Work, rules: Rules, due: Sequence[Due], held: set[str]) -> tuple[list[Due], str | None]:
@@ -445,7 +422,7 @@ def _tallied(work: Work, sender: send.Sender, cut: int = 0, short: str | None = 
         for one in tally.parked:
             report.note(f"parked {one.employee_id or '(no EmployeeId)'}: {'; '.join(one.reasons)}")
     if tally.held:
-        _hold(work, tally.held, {plan.same_key(i) for h in tally.held for i in h.people})
+        _hold(work, tally.held, _keys(h.people for h in tally.held))
     deferred = report.counts["deferred"]
     if tally.stopped or deferred:
         raise UnfinishedRun(
@@ -550,25 +527,22 @@ def _refresh(work: Work, employee_id: str) -> None:
 
 
 def _force(work: Work, employee_id: str, *, over_http: bool) -> None:
-    """Put her down as forced first, then try for the lease: whoever holds it now will find her."""
+    """Put her down as forced, if nothing speaks against it, then try for the lease: whoever holds it will find her."""
     book, report = work.book, work.report
     found = book.find(employee_id)
     if found is None:
         raise UnknownEmployee(employee_id)
-    rules, token = work.rules(Job.RESYNC), book.force(found)
-    try:
-        due = _judged(book, rules, found)
-        if over_http and not due.changed:
-            _check_repeat(work, found)
-        _check_held(work, rules, due)
-    except BaseException:
-        book.unforce([token])
-        raise
+    rules = work.rules(Job.RESYNC)
+    due = _judged(book, rules, found)
+    if over_http and not due.changed:
+        _check_repeat(work, found)
+    _check_held(work, rules, due)
+    token = book.force(found)
     ledger.grant_resync(work.db, report.run_id)
     report.answer = {"employee_id": found, "status": "queued", "changed": due.changed}
     try:
         with work.lease(0.0) as lease, Graph(work.endpoint) as graph:
-            guard = work.guard(holds.waiting(work.db, work.target), work.changed_mapping(), named=True)
+            guard = work.guard(holds.waiting(work.db, work.target), work.changed_mapping(), named={due.key})
             sender = work.sender(lease, graph, rules, guard, RESYNC_SECONDS)
             unfinished = None
             try:
@@ -576,7 +550,7 @@ def _force(work: Work, employee_id: str, *, over_http: bool) -> None:
                     sender.run(())
             except UnfinishedRun as exc:
                 unfinished = exc
-            _settle(sender.tally, report, found, unfinished, lambda: _sent_meanwhile(book, rules, found, token))
+            _settle(work, sender.tally, found, unfinished, lambda: _sent_meanwhile(book, rules, found, token))
     except (Busy, LeaseLost):
         logger.info("Resync of %s is left to the sender at work.", found)
 
@@ -585,27 +559,40 @@ def _check_held(work: Work, rules: Rules, due: Due) -> None:
     """Raises Held where a guard does not let her go, and writes the hold down. Whoever sends weighs her once more."""
     _accept_first_mapping(work)
     waiting, changed = holds.waiting(work.db, work.target), work.changed_mapping()
-    guard = work.guard(waiting, changed, named=True)
+    guard = work.guard(waiting, changed, named={due.key})
     if changed and not any(h.kind == (guards.MAPPING, changed) for h in waiting):
         held = _weigh_mapping(work, rules, guard, [due], changed)
     else:
-        held = weigh(work, rules, guard, [due])
-    kept = holds.keep(work.db, work.target, work.run, held, {due.key}) if held else []
-    if any(due.user.employee_id in h.people for h in held):
-        raise _held_error(due.user.employee_id, kept)
+        held = _weigh_alone(work, rules, guard, due)
+    if held:
+        holds.keep(work.db, work.target, work.run, held, {due.key})
+    if hers := [h for h in held if due.user.employee_id in h.people]:
+        raise _held_error(work, due.user.employee_id, {h.kind for h in hers})
+
+
+def _weigh_alone(work: Work, rules: Rules, guard: Guard, due: Due) -> list[guards.Held]:
+    """Weigh one person; beside all who are due where it takes many to tell: an attribute she loses, a first load."""
+    beside: list[Due] = []
     if not work.book.people_sent():
-        everybody = plan.make(work.book.people(work.mapping), work.rules(Job.CREATE))
-        _hold_the_others(work, everybody.due, {due.key})
+        beside = plan.make(work.book.people(work.mapping), work.rules(Job.CREATE)).due
+    elif send.differences(work.book, rules, [due]).emptied:
+        beside = plan.make(work.book.people(work.mapping), work.rules(Job.UPDATE)).due
+    held = send.weigh(work.book, rules, guard, [due, *(d for d in beside if d.key != due.key)])
+    for one in held:
+        if one.kind[0] == guards.MAPPING:  # what it tells of everybody stays
+            one.reason, one.attributes = "", {}
+    return [h for h in held if due.user.employee_id in h.people or h.kind[0] == guards.FIRST_LOAD]
 
 
-def _held_error(employee_id: str, kept: Sequence[Hold]) -> Held:
-    hers = [h for h in kept if plan.same_key(employee_id) in map(plan.same_key, h.people)]
+def _held_error(work: Work, employee_id: str, kinds: Set[guards.Kind]) -> Held:
+    """Which holds she is in, and why."""
+    hers = [h for h in holds.waiting(work.db, work.target) if h.kind in kinds and h.due_on is None]
     return Held(employee_id, tuple(f"{h.kind[0]}: {h.reason}" for h in hers), tuple(h.hold_id for h in hers))
 
 
 def _judged(book: Ledger, rules: Rules, employee_id: str) -> plan.Due:
     """The person as she would go now. Raises NotSendable."""
-    made = plan.make(book.people_of(rules.mapping, [employee_id]), rules)
+    made = plan.make(map(plan.as_forced, book.people_of(rules.mapping, [employee_id])), rules)
     names = book.namesakes(rules.mapping, [d.user.user_name for d in made.due if d.user.active])
     for one in [*made.parked, *plan.park_clashes(made.due, names, rules)]:
         if isinstance(one, plan.Due):
@@ -621,14 +608,14 @@ def _sent_meanwhile(book: Ledger, rules: Rules, employee_id: str, token: str) ->
 
 
 def _settle(
+    work: Work,
     tally: send.Tally,
-    report: Report,
     employee_id: str,
     unfinished: UnfinishedRun | None,
     sent_meanwhile: Callable[[], bool],
 ) -> None:
     """What became of the person; raises what kept her from going. What became of others who were forced is not hers."""
-    key = plan.same_key(employee_id)
+    key, report = plan.same_key(employee_id), work.report
     if key in tally.sent_ids or (not unfinished and not tally.parked and sent_meanwhile()):
         report.answer["status"] = "accepted"
         return
@@ -638,9 +625,9 @@ def _settle(
             if key in tally.refused_ids:
                 raise UpstreamError(f"{employee_id}: {'; '.join(one.reasons)}")
             raise NotSendable(employee_id, one.reasons)
-    if any(key == plan.same_key(i) for h in tally.held for i in h.people):
+    if hers := {h.kind for h in tally.held for i in h.people if key == plan.same_key(i)}:
         report.answer["status"] = "held"
-        raise Held(employee_id, tuple(f"{h.kind[0]}: {h.reason}" for h in tally.held), ())
+        raise _held_error(work, employee_id, hers)
     if tally.budget_free_in is not None:
         raise BudgetSpent(f"{employee_id} stays queued: {tally.stopped}.", int(tally.budget_free_in) + 1)
     raise unfinished or UnknownEmployee(employee_id)

@@ -330,7 +330,8 @@ def _person(row: tuple[Any, ...], width: int, key: int) -> Person:
         refusal=rest[11],
         sent_valid_to=database.as_date(rest[12]),
         valid_to_since=database.as_utc(rest[13]),
-        missing=bool(rest[14]),
+        sent_protected=bool(rest[14]),
+        missing=bool(rest[15]),
     )
 
 
@@ -347,4 +348,5 @@ def _intent(intended: Intended) -> dict[str, Any]:
         "manager_known": int(intended.manager_known),
         "forced_token": due.person.forced_token,
         "counts_as_disable": int(intended.counts_as_disable),
+        "protected": int(due.marked),
     }

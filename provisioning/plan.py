@@ -2,7 +2,7 @@
 
 import graphlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -56,6 +56,7 @@ class Person:
     refusal: str | None = None
     sent_valid_to: date | None = None
     valid_to_since: datetime | None = None
+    sent_protected: bool = False
     missing: bool = False
 
     @property
@@ -107,7 +108,13 @@ class Due:
     valid_to: date | None
     disables: bool = False
     expected: bool = False
-    protected: bool = False
+    marked: bool = False
+    """Whether the view marks her as Protected."""
+
+    @property
+    def protected(self) -> bool:
+        """Whether she is marked, or was when she was last sent."""
+        return self.marked or self.person.sent_protected
 
     @property
     def key(self) -> str:
@@ -127,6 +134,11 @@ class Parked:
     employee_id: str
     reasons: tuple[str, ...]
     forced: bool = field(default=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        """Her EmployeeId as it is compared."""
+        return same_key(self.employee_id)
 
 
 Verdict = Due | Parked | None
@@ -204,6 +216,11 @@ def manager_known(due: Due, sent_along: Iterable[str]) -> bool:
 def same_key(employee_id: str) -> str:
     """An id as it is compared: without regard to case and trailing blanks."""
     return employee_id.rstrip(" ").casefold()
+
+
+def as_forced(person: Person) -> Person:
+    """The same person, as if somebody had asked for her by name."""
+    return person if person.forced_token is not None else replace(person, forced_token="")
 
 
 def has_date(person: Person, rules: Rules, first: date, last: date) -> bool:

@@ -4,17 +4,17 @@ Nothing here calls Graph. Like the jobs, it puts steps in order; timers never ca
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from provisioning import guards, holds, jobs, plan, retry, runs, scim
-from provisioning.errors import NotApprovable, SettingsError, UnknownHold
+from provisioning import guards, holds, plan, retry, runs, scim, send
+from provisioning.errors import NotApprovable, UnknownHold, WrongUsage
 from provisioning.guards import Held
 from provisioning.holds import Hold
 from provisioning.jobs import EVERYBODY, Selection
-from provisioning.ledger import Ledger
 from provisioning.pacing import Clock
 from provisioning.plan import Due, Group, Job, Parked, Person, Rules
 from provisioning.runs import Report, Work, no_counts
@@ -29,6 +29,7 @@ MOST_DAYS_AHEAD = 366
 NEEDED_ROUNDS = (Job.CREATE, Job.UPDATE)
 """What a plan without --job looks at: together, everything that is due."""
 
+_ROWS_A_STATEMENT = 2000
 _ACTIONS = {Group.LEAVER: "disable", Group.JOINER: "create", Group.CHANGE: "change"}
 
 
@@ -46,24 +47,26 @@ def approve(settings: Settings, hold_id: str, by: str, *, clock: Clock | None = 
     """Approve a hold in somebody's name, for whoever in it is due as she was held; the next run sends them.
 
     The report's answer holds hold_id, approved_by, covers and changed (people whose data is no longer as it was held).
-    Raises UnknownHold, NotApprovable, SettingsError (no name).
+    Raises UnknownHold, NotApprovable, WrongUsage (no name).
     """
     report = Report("approve", {})
     name = " ".join(by.split())
     if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise SettingsError([f"--by: say who approves, in 1 to {LONGEST_NAME} characters."])
+        raise WrongUsage(f"--by: say who approves, in 1 to {LONGEST_NAME} characters.")
+    if not re.fullmatch(r"[0-9a-f]{8}", hold_id):
+        raise UnknownHold()
     with (
         runs.working(settings, clock or Clock(), report, retry.DATABASE_PATIENCE) as work,
         runs.recorded(work.db, report, work.target),
     ):
         kind, due_on = _approvable(work, hold_id)
         held = holds.people(work.db, hold_id)
-        covered = _still_due(work, held, due_on)
+        due = _still_due(work, held, due_on)
+        covered = [i for i, h in held.items() if h in due.get(plan.same_key(i), ())]
         if not covered and kind[0] != guards.MAPPING:
             raise NotApprovable(f"Hold {hold_id}: nobody in it is due as she was held; the next run holds them anew.")
         before = {h.hold_id: h for h in holds.waiting(work.db, work.target)}
-        as_held = set(map(plan.same_key, covered))
-        rest = {i: h for i, h in held.items() if plan.same_key(i) not in as_held}
+        rest = {i: h for i, h in held.items() if h not in due.get(plan.same_key(i), (h,))}
         with work.db.transaction():
             if hold_id not in before or not holds.approve(work.db, hold_id, name, _expiry(work, due_on)):
                 raise NotApprovable(f"Hold {hold_id} has been approved or ended a moment ago.")
@@ -71,7 +74,12 @@ def approve(settings: Settings, hold_id: str, by: str, *, clock: Clock | None = 
                 holds.accept_mapping(work.db, work.target, kind[1], name)
             elif rest:
                 _keep_held(work, before[hold_id], rest)
-        report.answer = {"hold_id": hold_id, "approved_by": name, "covers": len(covered), "changed": len(rest)}
+        report.answer = {
+            "hold_id": hold_id,
+            "approved_by": name,
+            "covers": len(covered),
+            "changed": len(held) - len(covered),
+        }
         if rest:
             fate = (
                 "the mapping being approved, they are ordinary changes"
@@ -98,27 +106,27 @@ def _approvable(work: Work, hold_id: str) -> tuple[guards.Kind, date | None]:
     if fate.approved_at:
         raise NotApprovable(f"Hold {hold_id} was approved at {fate.approved_at:%Y-%m-%d %H:%M} UTC already.")
     if fate.ended_at:
-        raise NotApprovable(f"Hold {hold_id} is over: nobody in it was due any more.")
+        raise NotApprovable(
+            f"Hold {hold_id} is over: nobody in it is due, or a later one has taken its place; see holds."
+        )
     if fate.kind[0] == guards.MAPPING and fate.kind[1] != work.mapping_hash():
         raise NotApprovable(f"Hold {hold_id}: the mapping has changed again since; the next run holds it anew.")
     return fate.kind, fate.due_on
 
 
-def _still_due(work: Work, held: dict[str, str], due_on: date | None) -> list[str]:
-    """Those whose hash due is the one that was held."""
+def _still_due(work: Work, held: Mapping[str, str], due_on: date | None) -> dict[str, set[str]]:
+    """Who of a hold is due, by a timer or, being forced, by a resync: id as it is compared → the hashes that may go."""
     now = _noon(work, due_on) if due_on else None
-    hashes = {plan.same_key(i): h for i, h in held.items()}
-    found = set()
-    for job in NEEDED_ROUNDS:
-        rules = work.rules(job, now=now)
-        for people in _chunks(work.book, rules, sorted(held)):
-            found |= {d.user.employee_id for d in people if hashes.get(d.key) == d.user.hash}
-    return sorted(found)
-
-
-def _chunks(book: Ledger, rules: Rules, employee_ids: Sequence[str], size: int = 2000) -> Iterable[list[Due]]:
-    for at in range(0, len(employee_ids), size):
-        yield plan.make(book.people_of(rules.mapping, employee_ids[at : at + size]), rules).due
+    found: dict[str, set[str]] = {}
+    ids = sorted(held)
+    for at in range(0, len(ids), _ROWS_A_STATEMENT):
+        people = work.book.people_of(work.mapping, ids[at : at + _ROWS_A_STATEMENT])
+        forced = [plan.as_forced(p) for p in people]
+        due = [d for job in NEEDED_ROUNDS for d in plan.make(people, work.rules(job, now=now)).due]
+        due += [d for d in plan.make(forced, work.rules(Job.RESYNC, now=now)).due if d.changed]
+        for one in due:
+            found.setdefault(one.key, set()).add(one.user.hash)
+    return found
 
 
 def _expiry(work: Work, due_on: date | None) -> datetime:
@@ -197,8 +205,9 @@ def _weigh(
 ) -> list[Held]:
     """Add people to what is foreseen, with what differs, and who of them would be held."""
     standing = [] if day else holds.waiting(work.db, work.target)
-    guard = work.guard(standing, work.changed_mapping(), named=named, ahead=day is not None)
-    held = jobs.weigh(work, rules, guard, due)
+    keys = {d.key for d in due} if named else frozenset[str]()
+    guard = work.guard(standing, None if day else work.changed_mapping(), named=keys, ahead=day is not None)
+    held = send.weigh(work.book, rules, guard, due)
     classes: dict[str, list[str]] = {}
     for stopped in held:
         for employee_id in stopped.people:
@@ -249,7 +258,7 @@ def _days_ahead(work: Work, rounds: Sequence[Job], selection: Selection, on: dat
     base = work.rules(rounds[0])
     today = base.today(work.settings.time_zone)
     if not today < on <= today + timedelta(days=MOST_DAYS_AHEAD):
-        raise SettingsError([f"--on: must be a day after today ({today}), within {MOST_DAYS_AHEAD} days."])
+        raise WrongUsage(f"--on: must be a day after today ({today}), within {MOST_DAYS_AHEAD} days.")
     dated = [p for p in work.book.people(work.mapping) if plan.has_date(p, base, today, on)]
     foreseen = Foreseen()
     written: list[Hold] = []
@@ -261,7 +270,8 @@ def _days_ahead(work: Work, rounds: Sequence[Job], selection: Selection, on: dat
         new = [d for d in due if (d.key, d.user.hash) not in known]
         known |= {(d.key, d.user.hash) for d in new}
         held = _weigh(work, rules[-1], selection.of(new), foreseen, named=selection.named, day=day)
-        written += holds.keep(work.db, work.target, work.run, held, _foreseen_before(work, day), day)
+        if not selection.named:  # a look at a few people is no look at the day
+            written += holds.keep(work.db, work.target, work.run, held, _foreseen_before(work, day), day)
     _tell(work, foreseen)
     work.report.answer["on"] = on.isoformat()
     work.report.answer["holds"] = [h.told() for h in written]

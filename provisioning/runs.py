@@ -4,7 +4,7 @@ import functools
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -122,7 +122,14 @@ class Work:
             resend_since=since,
         )
 
-    def guard(self, waiting: Sequence[Hold], changed_mapping: str | None, *, named: bool, ahead: bool = False) -> Guard:
+    def guard(
+        self,
+        waiting: Sequence[Hold],
+        changed_mapping: str | None,
+        *,
+        named: Set[str] = frozenset(),
+        ahead: bool = False,
+    ) -> Guard:
         """What may go without approval, as things stand; `ahead`: on a day to come, when today's disables are over."""
         settings, sent = self.settings, self.book.people_sent()
         limits = Limits.of(settings.max_disables.of(sent), settings.max_changes.of(sent), settings.max_creates.of(sent))
@@ -143,9 +150,14 @@ class Work:
         more = [f"{prefix}={e.urn} {sorted(e.types.items())}" for prefix, e in extensions]
         return holds.mapping_hash(self.db, self.mapping, more)
 
+    @functools.cached_property
+    def mapping_at_first(self) -> str:
+        """What the mapping was when this run first looked."""
+        return self.mapping_hash()
+
     def changed_mapping(self) -> str | None:
         """The mapping's hash where it is not the accepted one. Before anybody was sent, any mapping is."""
-        found, accepted = self.mapping_hash(), holds.accepted_mapping(self.db, self.target)
+        found, accepted = self.mapping_at_first, holds.accepted_mapping(self.db, self.target)
         return found if accepted not in (None, found) and self.book.people_sent() else None
 
     def accept_mapping(self) -> None:
@@ -157,17 +169,29 @@ class Work:
     def sender(self, lease: Lease, graph: Graph, rules: Rules, guard: Guard, seconds: float) -> send.Sender:
         """What sends, for so many seconds since the job began."""
         ends = self.began + seconds
-        return send.Sender(self.book, lease, graph, rules, guard, self.clock, budget=self.budget, ends=ends)
+        return send.Sender(
+            self.book,
+            lease,
+            graph,
+            rules,
+            guard,
+            self.clock,
+            budget=self.budget,
+            ends=ends,
+            mapping_changed=lambda: self.mapping_hash() != self.mapping_at_first,
+        )
 
     def _missing(self) -> tuple[str, str]:
-        """Absent from which table since when at the latest is missing: from two fetches, so many hours apart."""
-        source = self.settings.hr_source
-        name = tables.name(self.db, source.people.table) if source and source.people else None
-        last = tables.last_fetch(self.db, name) if name else None
-        if name is None or last is None or last.misses_counted_at is None:
+        """Absent from which table since when at the latest is missing: from two fetches, so many hours apart.
+
+        What ingest noted counts whether or not HR_SOURCE is set here: a run from another shell must enable nobody.
+        """
+        found = tables.people_fetch(self.db)
+        if found is None:
             return ledger.NOBODY_MISSING
+        name, counted_at = found
         apart = max(timedelta(hours=self.settings.missing_after_hours), timedelta(microseconds=1))
-        return name, database.stamp(last.misses_counted_at - apart)
+        return name, database.stamp(counted_at - apart)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ POST → on 202, in one transaction, record what was sent and delete the intents
 import logging
 import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
@@ -110,11 +110,15 @@ class Sender:
         *,
         budget: Budget,
         ends: float,
+        mapping_changed: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`ends`, of the clock's monotonic time: from then on nothing new is started and the rest is deferred."""
+        """`ends`, of the clock's monotonic time: from then on nothing new is started and the rest is deferred.
+
+        `mapping_changed` tells whether the mapping is another than when this run began.
+        """
         self._ledger, self._lease, self._graph, self._rules, self._guard = ledger, lease, graph, rules, guard
         self._clock, self._budget = clock, budget
-        self._ends = ends
+        self._ends, self._mapping_changed = ends, mapping_changed
         self._pace = Pace(clock)
         self._pool = ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix="upload")
         self.tally = Tally()
@@ -291,6 +295,10 @@ class Sender:
             self._queue.extendleft(reversed(ids))
             self._blocked = True
             return None
+        if any(not self._guard.is_let_go(d) for d in due) and self._mapping_changed():
+            self._queue.extendleft(reversed(ids))
+            self._stop("the mapping has changed while this run was at work; the next run weighs it")
+            return None
         due, held = self._weighed(due)
         self._park(made.parked)
         going = {d.key for d in due}
@@ -305,7 +313,7 @@ class Sender:
         fresh = [d for d in due if not self._guard.is_let_go(d)]
         if not fresh:
             return due, set()
-        found = self._guard.weigh(fresh, differences(self._ledger, self._rules, fresh))
+        found = weigh(self._ledger, self._rules, self._guard, fresh)
         self.tally.held.extend(found)
         held = {plan.same_key(i) for h in found for i in h.people}
         return [d for d in due if d.key not in held], held
@@ -355,8 +363,7 @@ class Sender:
             self._defer(request)
             return
         if state.used_today >= limit:
-            self._only_forced()
-            self._defer(request)
+            self._only_forced(request)
             return
         self._pace.pause(0.5 if state.window_full else 0.0)
         self._retries.insert(0, request)
@@ -365,16 +372,17 @@ class Sender:
         forced = all(d.person.forced_token is not None for d in request.people)
         return self._budget.daily_limit if forced else self._budget.for_runs
 
-    def _only_forced(self) -> None:
+    def _only_forced(self, request: _Request) -> None:
         """What is left of the day's calls is kept for people who are forced; everybody else stays due."""
         if self.tally.short is None:
-            self.tally.short = (
-                f"{self._budget.for_runs} calls of 24 h are used up and {self._budget.reserve} are kept for resyncs "
-                "(GRAPH_DAILY_CALL_LIMIT)"
-            )
+            reserve = f"{self._budget.reserve} are kept for resyncs (GRAPH_DAILY_CALL_LIMIT)"
+            self.tally.short = f"{self._budget.for_runs} calls of 24 h are used up and {reserve}"
             logger.error("Run %s: %s.", self._ledger.run_id, self.tally.short)
-        self.tally.counts["deferred"] += len(self._queue)
+        forced = [d.user.employee_id for d in request.people if d.person.forced_token is not None]
+        self._forced.extendleft(reversed(forced))
+        self.tally.counts["deferred"] += len(self._queue) - len(forced)
         self._queue.clear()
+        self._defer(request)
 
     def _hold_on(self) -> None:
         """Renew the lease here and now: its keeper may be late, the machine may have slept."""
@@ -538,6 +546,24 @@ class Sender:
         retries, self._retries = self._retries, []
         for request in retries:
             self._defer(request)
+
+
+def weigh(ledger: Ledger, rules: Rules, guard: Guard, due: Sequence[Due]) -> list[Held]:
+    """Who of these people is held, with what differs from what was sent of them."""
+    found = differences(ledger, rules, due)
+    if unknown := guard.unknown(found):
+        guard.learn(_had(ledger, unknown))
+    return guard.weigh(due, found)
+
+
+def _had(ledger: Ledger, paths: set[str]) -> dict[str, int]:
+    """How many people had these attributes when they were last sent."""
+    had = dict.fromkeys(paths, 0)
+    for user in ledger.every_sent_user():
+        values = scim.flatten(user)
+        for path in paths:
+            had[path] += values.get(path) is not None
+    return had
 
 
 def differences(ledger: Ledger, rules: Rules, due: Sequence[Due]) -> Differences:

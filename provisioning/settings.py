@@ -119,7 +119,7 @@ class _Reader:
             update_by_modified=self.choice("UPDATE_BY", "content", ("content", "modified")) == "modified",
             resend_days=self.number("RESEND_DAYS", 28, least=1, most=3650),
             missing_after_hours=self.number("MISSING_AFTER_HOURS", 20, most=8760),
-            history_days=self.number("HISTORY_DAYS", 90, least=1, most=36500),
+            history_days=self.number("HISTORY_DAYS", 90, least=1, most=20_000),
             max_disables=self.share("MAX_DISABLES", Share(5, percent=True)),
             max_changes=self.share("MAX_CHANGES", Share(20, percent=True)),
             max_creates=self.share("MAX_CREATES", Share(20, percent=True)),

@@ -39,12 +39,6 @@ def describe(db: Database, resource: Resource) -> Table:
     return Table(str(rows[0][0]), key, columns)
 
 
-def name(db: Database, wanted: str) -> str | None:
-    """A table of schema dbo as the database spells it; None where there is none."""
-    rows = list(db.rows("table_columns", wanted))
-    return str(rows[0][0]) if rows else None
-
-
 def keys(db: Database, table: Table) -> dict[str, str]:
     """Every key the table holds: as it is compared → as it is spelled."""
     return _keys(table, db.rows("mirror_keys", table=db.quoted(table.name), key=db.quoted(table.key.name)))
@@ -101,11 +95,18 @@ def note_absent(db: Database, table: Table, fetch: Fetch, seen_since: set[str], 
     return len(absent)
 
 
-def record_fetch(db: Database, table: Table, fetch: Fetch, run_id: str, at: str) -> None:
+def record_fetch(db: Database, table: Table, fetch: Fetch, run_id: str, at: str, *, of_people: bool) -> None:
     """A complete fetch of this endpoint was written; `at` is the moment that `note_absent` got."""
-    counted, people = int(not fetch.keyless), fetch.distinct
-    changed = (people, run_id, at, counted, at, table.name)
-    db.run("record_fetch", *changed, table.name, at, people, run_id, counted, at, table.name)
+    counted, mine, name = int(not fetch.keyless), int(of_people), table.name
+    changed = (fetch.distinct, run_id, at, mine, counted, at, name)
+    db.run("record_fetch", *changed, name, at, fetch.distinct, run_id, mine, counted, at, name)
+
+
+def people_fetch(db: Database) -> tuple[str, datetime] | None:
+    """The table of the employees, and when a fetch last told who is missing; None where ingest never did."""
+    row = db.one("people_fetch")
+    counted_at = database.as_utc(row[1]) if row else None
+    return (str(row[0]), counted_at) if row and counted_at else None
 
 
 def last_fetch(db: Database, table_name: str) -> LastFetch | None:

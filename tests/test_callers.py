@@ -12,6 +12,7 @@ from provisioning.errors import NotAllowed
 SITE = "https://bridge.azurewebsites.net/api/holds/x/approve"
 LOCAL = "http://localhost:7071/api/holds/x/approve"
 IN_AZURE = {"WEBSITE_INSTANCE_ID": "i", "WEBSITE_HOSTNAME": "bridge.azurewebsites.net"}
+FLEX = {"WEBSITE_POD_NAME": "p", "LEGION_SERVICE_HOST": "l", "WEBSITE_SKU": "FlexConsumption"}
 EASY_AUTH = {**IN_AZURE, "WEBSITE_AUTH_ENABLED": "True"}
 
 
@@ -49,9 +50,10 @@ def test_without_easy_auth_a_principal_is_believed_by_nobody(environ: dict[str, 
         callers.approver(principal("Approver"), SITE, environ)
 
 
-def test_in_azure_a_request_that_names_the_loopback_is_no_local_one() -> None:
+@pytest.mark.parametrize("environ", [IN_AZURE, FLEX, {"WEBSITE_SKU": "Dynamic"}])
+def test_in_azure_a_request_that_names_the_loopback_is_no_local_one(environ: dict[str, str]) -> None:
     with pytest.raises(NotAllowed, match="Easy Auth"):
-        callers.approver({}, LOCAL, IN_AZURE)
+        callers.approver({}, LOCAL, environ)
 
 
 def test_on_a_laptop_whoever_sits_there_approves() -> None:

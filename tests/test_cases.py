@@ -474,7 +474,9 @@ def agency(bridge: Bridge, remap: Remap) -> Iterator[Callable[..., None]]:
         try:
             yield put
         finally:
+            db.execute("DROP VIEW dbo.ScimUsers")
             db.execute("DROP TABLE dbo.Agency")
+            db.execute("CREATE VIEW dbo.ScimUsers AS SELECT 1 AS nothing")  # which the next test replaces
 
 
 def parked(report: Report) -> list[str]:

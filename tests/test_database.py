@@ -14,7 +14,7 @@ from provisioning.database import Database, SqlServer
 from provisioning.errors import DatabaseError, SettingsError
 
 AT = "2026-11-22 12:00:00.0000000"
-FETCH = (1, "r", AT, 1, AT, "t", "t", AT, 1, "r", 1, AT, "t")
+FETCH = (1, "r", AT, 1, 1, AT, "t", "t", AT, 1, "r", 1, 1, AT, "t")
 
 
 class FakeOdbcError(Exception):

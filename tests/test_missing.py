@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from provisioning import database, jobs, review
+from provisioning import jobs, review
 from provisioning.database import Database
 from provisioning.errors import NotSendable
 from provisioning.settings import Settings
 from tests.clock import MovedClock
-from tests.conftest import NAMED, finish
+from tests.conftest import NAMED, employ, finish
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 
@@ -149,14 +149,28 @@ def test_narrowed_by_modified_those_missing_and_those_back_are_found_all_the_sam
     assert enabled(graph, "E00005")
 
 
-def test_without_a_source_nobody_is_missing(
-    bridged: Settings, change: Callable[..., Settings], db: Database, graph: GraphEmulator, clock: MovedClock
+def test_a_run_from_a_shell_without_the_source_enables_nobody(
+    bridged: Settings, change: Callable[..., Settings], hr: HrEmulator, graph: GraphEmulator, clock: MovedClock
 ) -> None:
-    """Another loader fills the tables, and says itself who has ended."""
+    hr.remove("E00005")
+    for _ in range(2):
+        jobs.ingest(bridged, clock=clock)
+    finish(jobs.update, bridged, clock)
+    bare = change(HR_SOURCE="", MISSING_AFTER_HOURS="0")
+    for job in (jobs.update, jobs.reconcile):
+        assert finish(job, bare, clock)["candidates"] == 0
+    assert not enabled(graph, "E00005")
+
+
+def test_where_another_loader_fills_the_tables_nobody_is_missing(
+    db: Database, change: Callable[..., Settings], graph: GraphEmulator, clock: MovedClock
+) -> None:
+    """It says itself who has ended, in the row."""
+    settings = change(HR_SOURCE="")
+    employ(db, "A")
     db.execute(
         "INSERT INTO dbo.AbsentRecords (TableName, RecordKey, AbsentSince) "
-        "VALUES ('Employees', 'E00005', '2026-01-01 00:00:00')"
+        "VALUES ('Employees', 'A', '2026-01-01 00:00:00')"
     )
-    assert finish(jobs.update, change(HR_SOURCE=""), clock)["candidates"] == 0
-    with database.connect(bridged.sql_connection_string, clock) as other:
-        assert list(other.rows("absent_keys", "Employees")) == [("E00005",)]
+    assert finish(jobs.create, settings, clock)["sent"] == 1
+    assert enabled(graph, "A")

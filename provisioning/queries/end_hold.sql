@@ -1,5 +1,5 @@
--- Nobody in a hold is due any more.
+-- Nobody in a hold waits any more: they are not due, are in another hold, or their approval is over.
 -- Parameters: hold_id
 UPDATE provisioning.holds
 SET ended_at = SYSUTCDATETIME()
-WHERE hold_id = ? AND approved_at IS NULL
+WHERE hold_id = ?

@@ -19,6 +19,7 @@ SELECT
     r.reason,
     l.valid_to AS sent_valid_to,
     l.valid_to_since,
+    l.protected AS sent_protected,
     CASE WHEN a.RecordKey IS NULL THEN 0 ELSE 1 END AS is_missing
 FROM dbo.ScimUsers AS v
 LEFT JOIN provisioning.ledger AS l ON l.target = ? AND l.employee_id = v.EmployeeId

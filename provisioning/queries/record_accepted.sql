@@ -10,7 +10,7 @@ SET
         ELSE SYSUTCDATETIME()
     END,
     valid_to = i.valid_to, modified_date_time = i.modified_date_time, manager_known = i.manager_known,
-    sent_at = SYSUTCDATETIME(), run_id = i.run_id
+    sent_at = SYSUTCDATETIME(), run_id = i.run_id, protected = i.protected
 FROM provisioning.intents AS i
 WHERE
     i.target = ? AND i.run_id = ? AND i.answered = 0
@@ -18,11 +18,11 @@ WHERE
     AND ledger.target = i.target AND ledger.employee_id = i.employee_id;
 INSERT INTO provisioning.ledger (
     target, employee_id, external_id, user_hash, scim_user, active, valid_to, modified_date_time, manager_known,
-    sent_at, run_id, valid_to_since
+    sent_at, run_id, valid_to_since, protected
 )
 SELECT
     i.target, i.employee_id, i.external_id, i.user_hash, i.scim_user, i.active, i.valid_to, i.modified_date_time,
-    i.manager_known, SYSUTCDATETIME(), i.run_id, SYSUTCDATETIME()
+    i.manager_known, SYSUTCDATETIME(), i.run_id, SYSUTCDATETIME(), i.protected
 FROM provisioning.intents AS i
 WHERE
     i.target = ? AND i.run_id = ? AND i.answered = 0

@@ -7,8 +7,16 @@ GO
 -- Whether what is about to be sent counts among the disables of 24 h.
 ALTER TABLE provisioning.intents ADD counts_as_disable bit NOT NULL CONSTRAINT DF_intents_counts DEFAULT 0;
 GO
+-- Whether a person was protected when she was last sent: the edit that ends her may take the mark away.
+ALTER TABLE provisioning.ledger ADD protected bit NOT NULL CONSTRAINT DF_ledger_protected DEFAULT 0;
+GO
+ALTER TABLE provisioning.intents ADD protected bit NOT NULL CONSTRAINT DF_intents_protected DEFAULT 0;
+GO
 -- The last fetch that could tell who is missing: complete, and every record with its key.
 ALTER TABLE provisioning.fetches ADD misses_counted_at datetime2(7) NULL;
+GO
+-- Whether the endpoint is the one that says who is an employee.
+ALTER TABLE provisioning.fetches ADD of_people bit NOT NULL CONSTRAINT DF_fetches_of_people DEFAULT 0;
 GO
 -- Who was disabled and counted by the guard; nothing older than two days is kept.
 CREATE TABLE provisioning.disables (

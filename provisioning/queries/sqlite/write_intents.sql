@@ -2,7 +2,7 @@
 -- Parameters: target, run_id, people (JSON array of objects), lease, owner, epoch
 INSERT INTO provisioning.intents (
     target, run_id, employee_id, external_id, user_hash, scim_user, active, valid_to, modified_date_time,
-    manager_known, forced_token, counts_as_disable, answered, created_at
+    manager_known, forced_token, counts_as_disable, protected, answered, created_at
 )
 SELECT
     ?,
@@ -17,6 +17,7 @@ SELECT
     json_extract(value, '$.manager_known'),
     json_extract(value, '$.forced_token'),
     json_extract(value, '$.counts_as_disable'),
+    json_extract(value, '$.protected'),
     0,
     SYSUTCDATETIME()
 FROM json_each(?)
