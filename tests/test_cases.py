@@ -476,7 +476,7 @@ def agency(bridge: Bridge, remap: Remap) -> Iterator[Callable[..., None]]:
         finally:
             db.execute("DROP VIEW dbo.ScimUsers")
             db.execute("DROP TABLE dbo.Agency")
-            db.execute("CREATE VIEW dbo.ScimUsers AS SELECT 1 AS nothing")  # which the next test replaces
+            db.execute("CREATE VIEW dbo.ScimUsers AS SELECT 1 AS placeholder")  # which the next test replaces
 
 
 def parked(report: Report) -> list[str]:
