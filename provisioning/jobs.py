@@ -117,7 +117,8 @@ def _ingest_one(
         with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
             _spool_changes(db, api, resource, fetch, spool)
             needed = settings.hr_source is not None and resource is settings.hr_source.people
-            _check_complete(fetch, _mapped(db), needed=needed)
+            mapped = _mapped(db)
+            _check_complete(fetch, mapped, needed=needed)
             _check_shrinkage(fetch, last.fetched if last else len(fetch.held_keys), settings.max_shrink)
             with db.transaction():
                 newer, at = tables.refreshed_since(db, table, database.stamp(began)), database.stamp(db.utc_now())
@@ -138,6 +139,10 @@ def _ingest_one(
         rejected=len(fetch.rejected),
     )
     _note_fetch(fetch, report)
+    if needed and last is None and (unseen := fetch.unseen(mapped)):
+        report.note(
+            f"warning: no record has {', '.join(unseen)}, which the mapping uses; check HR_SOURCE or the mapping."
+        )
     return None
 
 
@@ -291,9 +296,31 @@ def _send(
     return report
 
 
+@dataclass(frozen=True)
+class _Decided:
+    """What a run has decided before its first request: who goes, in order, who cannot, and whom the calls leave out."""
+
+    ids: list[str]
+    parked: list[Parked]
+    guard: Guard
+    cut: int
+    short: str | None
+    narrowed: bool
+
+
 def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection) -> None:
-    book = work.book
-    book.purge(work.settings.history_days)
+    work.book.purge(work.settings.history_days)
+    decided = _decide(work, rules, selection)
+    _tell_vanished(work.report, work.book.vanished())
+    with Graph(work.endpoint) as graph:
+        sender = work.sender(lease, graph, rules, decided.guard, RUN_SECONDS)
+        with _tallied(work, sender, decided.cut, decided.short):
+            sender.run(decided.ids, decided.parked, check_names=decided.narrowed)
+
+
+def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
+    """Weigh everybody due, write down who is held, and keep ids only: of a first load, it is everybody's data."""
+    book, report = work.book, work.report
     _accept_first_mapping(work)
     changed = work.changed_mapping()
     narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
@@ -304,22 +331,15 @@ def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection) -> N
     chosen = selection.of(due, _keys(h.people for h in waiting if h.kind[0] != guards.FIRST_LOAD))
     guard = work.guard(waiting, changed, named={d.key for d in chosen} if selection.named else frozenset())
     held = _weigh_mapping(work, rules, guard, due, changed) if changed else send.weigh(book, rules, guard, due)
-    undecided = {p.key for p in made.parked} | {plan.same_key(i) for i, _ in book.forced()}
-    _hold(work, held, (made.looked_at | _gone(waiting, made, narrowed=narrowed)) - undecided, named=selection.named)
+    _hold(work, held, _over(made, waiting, narrowed=narrowed), named=selection.named)
     stopped = _keys(h.people for h in held)
-    parked = selection.of_parked(made.parked)
     going = [d for d in chosen if d.key not in stopped]
-    work.report.counts["held"] = len(chosen) - len(going)
-    affordable, short = _affordable(work, rules, going, stopped | _keys(h.people for h in waiting))
-    ids, cut = [d.user.employee_id for d in affordable], len(going) - len(affordable)
+    report.counts["held"] = len(chosen) - len(going)
     if others := len(due) - len(chosen):
-        work.report.note(f"{others} more people are due whom --limit or --only leaves out.")
-    del made, due, chosen, going, affordable  # of a first load, it is everybody's data
-    _tell_vanished(work.report, book.vanished())
-    with Graph(work.endpoint) as graph:
-        sender = work.sender(lease, graph, rules, guard, RUN_SECONDS)
-        with _tallied(work, sender, cut, short):
-            sender.run(ids, parked, check_names=narrowed or selection.named)
+        report.note(f"{others} more people are due whom --limit or --only leaves out.")
+    affordable, short = _affordable(work, rules, going, stopped | _keys(h.people for h in waiting))
+    ids, parked = [d.user.employee_id for d in affordable], selection.of_parked(made.parked)
+    return _Decided(ids, parked, guard, len(going) - len(ids), short, narrowed or selection.named)
 
 
 def _keys(groups: Iterable[Iterable[str]]) -> set[str]:
@@ -360,11 +380,14 @@ def _accept_first_mapping(work: Work) -> None:
         work.accept_mapping()
 
 
-def _gone(waiting: Sequence[Hold], made: plan.Plan, *, narrowed: bool) -> set[str]:
-    """People who wait and are no longer in the view at all."""
-    if narrowed:
-        return set()
-    return {plan.same_key(i) for h in waiting if h.due_on is None for i in h.people} - made.seen
+def _over(made: plan.Plan, waiting: Sequence[Hold], *, narrowed: bool) -> set[str]:
+    """Keys of people about whom this run has decided, or who are no longer in the view: what held them may be over.
+
+    Who is parked, or forced and weighed later, is not among them: she would slip out of her hold.
+    """
+    undecided = {p.key for p in made.parked} | {d.key for d in made.due if d.person.forced_token is not None}
+    gone = set() if narrowed else _keys(h.people for h in waiting if h.due_on is None) - made.seen
+    return (made.looked_at | gone) - undecided
 
 
 def _hold(work: Work, held: Sequence[guards.Held], over: set[str], *, named: bool = False) -> None:

@@ -146,6 +146,10 @@ class Fetch:
         }
         return sorted(lost - self._fields)
 
+    def unseen(self, mapped: Callable[[str], bool]) -> list[str]:
+        """Columns that the mapping uses and of which no record had the field."""
+        return sorted(c.name for c in self.table.columns if c.name not in self._fields and mapped(c.name))
+
     def repeats(self, rows: int, before: int) -> bool:
         """Whether a page of that many records brought nobody new (`before`: how many were seen when it came)."""
         return rows > 1 and self.distinct == before

@@ -203,6 +203,23 @@ def test_a_limit_is_not_used_up_by_who_waits(
     assert jobs.update(hundred, Selection(limit=10), clock=clock).counts["sent"] == 5
 
 
+def test_500_resyncs_of_terminated_people_in_a_row_disable_no_more_than_the_guard_allows(
+    small: Database, bridge: Callable[..., Settings], graph: GraphEmulator, clock: MovedClock
+) -> None:
+    people = [f"P{n:04d}" for n in range(1000)]
+    employ(small, *people)
+    finish(jobs.create, bridge(), clock)
+    edit(small, *people[:500], Active=0)
+    settings, refused = bridge(**GUARDED), 0
+    for one in people[:500]:
+        try:
+            jobs.resync(settings, one, refresh=False, clock=clock)
+        except Held:
+            refused += 1
+    assert (disabled(graph), refused) == (people[:50], 450)
+    assert waiting(settings, clock) == [("disables", 450)]
+
+
 # --- while a run is at work ---------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -512,3 +513,14 @@ def test_a_column_that_the_mapping_uses_may_not_vanish_and_another_may_for_a_few
     with pytest.raises(UpstreamError, match=r"(?i)no record has Title any more"):
         jobs.ingest(settings, clock=clock)
     assert len(cells(db, "Title", "Title = 'Clerk'")) == 2
+
+
+def test_a_first_answer_that_lacks_what_the_mapping_uses_says_so(
+    settings: Settings, hr: HrEmulator, db: Database, clock: MovedClock
+) -> None:
+    """An API may leave out what nobody has, so it is no failure; afterwards a value that was there may not vanish."""
+    for person in hr.people:
+        hr.put({name: value for name, value in person.items() if name not in ("Email", "Initials")})
+    notes = jobs.ingest(settings, clock=clock).notes
+    assert any(re.search(r"(?i)no record has Email, which the mapping uses", note) for note in notes)
+    assert not any("the mapping uses" in note for note in jobs.ingest(settings, clock=clock).notes)

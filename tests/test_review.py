@@ -337,7 +337,7 @@ def test_an_attribute_that_many_lose_is_held(
     assert graph.directory().users["P0005"]["title"] == "Clerk"
 
 
-def test_500_resyncs_in_a_row_disable_no_more_than_the_guard_allows(
+def test_resyncs_one_after_the_other_disable_no_more_than_the_guard_allows(
     db: Database, guarded: Settings, graph: GraphEmulator, clock: MovedClock
 ) -> None:
     everybody = [f"P{n:04d}" for n in range(100)]
