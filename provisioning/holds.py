@@ -8,7 +8,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -96,11 +96,22 @@ def waiting_keys(holds: Iterable[Hold]) -> dict[Kind, set[str]]:
     return found
 
 
-def approved(db: Database, target: str) -> dict[str, set[str]]:
-    """Whom an approval covers now: id as it is compared → hashes. A wave's approval waits until its day has begun."""
+def unused(db: Database, target: str) -> dict[Kind, set[str]]:
+    """Who was approved and has not gone since, by class: with other data than was approved she goes on waiting."""
+    found: dict[Kind, set[str]] = {}
+    for kind, detail, employee_id in db.rows("unused_approved", target):
+        found.setdefault((str(kind), str(detail)), set()).add(same_key(str(employee_id)))
+    return found
+
+
+def approved(db: Database, target: str, day: date | None = None) -> dict[str, set[str]]:
+    """Whom an approval covers now, or on a day to come: id as it is compared → hashes.
+
+    A wave's approval waits until its day has begun somewhere.
+    """
     found: dict[str, set[str]] = {}
-    today = (db.utc_now() + EASTERNMOST).date().isoformat()
-    for employee_id, user_hash in db.rows("approvals", target, today):
+    day = day or (db.utc_now() + EASTERNMOST).date()
+    for employee_id, user_hash in db.rows("approvals", target, day.isoformat()):
         found.setdefault(same_key(str(employee_id)), set()).add(str(user_hash))
     return found
 
@@ -225,6 +236,7 @@ def accept_mapping(db: Database, target: str, found: str, by: str | None) -> Non
 
 def _opened(db: Database, target: str, run: tuple[str, str], held: Held, due_on: date | None) -> Hold:
     hold_id, (job, run_id) = uuid.uuid4().hex[:8], run
+    held = replace(held, reason=held.reason or "approved before, but with other data than are due now")
     (kind, detail), attributes = held.kind, _json(held.attributes)
     day = due_on.isoformat() if due_on else None
     db.run("open_hold", hold_id, target, kind, detail, job, held.reason[:_LONGEST_REASON], attributes, day, run_id)
@@ -262,7 +274,8 @@ def _thin(db: Database, hold: Hold, gone: Sequence[str]) -> None:
 def _put(db: Database, hold_id: str, found: Mapping[str, str]) -> None:
     ids = sorted(found)
     for at in range(0, len(ids), _ROWS_A_STATEMENT):
-        db.run("hold_people", hold_id, json.dumps({i: found[i] for i in ids[at : at + _ROWS_A_STATEMENT]}), hold_id)
+        chunk = [{"employee_id": i, "user_hash": found[i]} for i in ids[at : at + _ROWS_A_STATEMENT]]
+        db.run("hold_people", hold_id, json.dumps(chunk), hold_id)
 
 
 def _take(db: Database, hold_id: str, employee_ids: Sequence[str]) -> None:

@@ -444,6 +444,8 @@ def _tallied(work: Work, sender: send.Sender, cut: int = 0, short: str | None = 
         report.counts["out_of_scope"] = before["out_of_scope"]
         for one in tally.parked:
             report.note(f"parked {one.employee_id or '(no EmployeeId)'}: {'; '.join(one.reasons)}")
+    for held in tally.held:
+        _leave_its_words(held)
     if tally.held:
         _hold(work, tally.held, _keys(h.people for h in tally.held))
     deferred = report.counts["deferred"]
@@ -451,6 +453,12 @@ def _tallied(work: Work, sender: send.Sender, cut: int = 0, short: str | None = 
         raise UnfinishedRun(
             f"{deferred} people are still due: {tally.stopped or tally.short or short or 'see the log'}."
         )
+
+
+def _leave_its_words(held: guards.Held) -> None:
+    """A hold of the mapping tells of everybody; a few people weighed by themselves do not change what it tells."""
+    if held.kind[0] == guards.MAPPING:
+        held.reason, held.attributes = "", {}
 
 
 def _warn_of_old_ingest(work: Work) -> None:
@@ -602,8 +610,7 @@ def _weigh_alone(work: Work, rules: Rules, guard: Guard, due: Due) -> list[guard
         beside = plan.make(work.book.people(work.mapping), work.rules(Job.UPDATE)).due
     held = send.weigh(work.book, rules, guard, [due, *(d for d in beside if d.key != due.key)])
     for one in held:
-        if one.kind[0] == guards.MAPPING:  # what it tells of everybody stays
-            one.reason, one.attributes = "", {}
+        _leave_its_words(one)
     return [h for h in held if due.user.employee_id in h.people or h.kind[0] == guards.FIRST_LOAD]
 
 

@@ -178,13 +178,19 @@ def foresee(
 
 
 def _today(work: Work, rounds: Sequence[Job], selection: Selection) -> None:
+    """As a run would decide: everybody due is weighed, and of those who may go the selection goes."""
     foreseen = Foreseen()
     due, parked = _due(work.book.people(work.mapping), [work.rules(job) for job in rounds])
-    chosen = selection.of(due)
+    standing = holds.waiting(work.db, work.target)
+    waits = {plan.same_key(i) for h in standing if h.kind[0] != guards.FIRST_LOAD for i in h.people}
+    chosen = selection.of(due, waits)
     foreseen.parked = selection.of_parked(parked)
-    _weigh(work, work.rules(rounds[-1]), chosen, foreseen, named=selection.named)
+    named = {d.key for d in chosen} if selection.named else frozenset[str]()
+    rules, guard = work.rules(rounds[-1]), work.guard(standing, work.changed_mapping(), named=named)
+    foreseen.held = send.weigh(work.book, rules, guard, due)
+    _add(work, rules, chosen, foreseen.held, foreseen)
     _tell(work, foreseen)
-    existing = {h.kind: h.hold_id for h in holds.waiting(work.db, work.target) if h.due_on is None}
+    existing = {h.kind: h.hold_id for h in standing if h.due_on is None}
     work.report.answer["holds"] = [_as_hold(h, existing.get(h.kind)) for h in holds.merged(foreseen.held)]
 
 
@@ -200,26 +206,20 @@ def _due(people: Iterable[Person], rules: Sequence[Rules]) -> tuple[list[Due], l
     return plan.order(list(due.values())), list(parked.values())
 
 
-def _weigh(
-    work: Work, rules: Rules, due: Sequence[Due], foreseen: Foreseen, *, named: bool = False, day: date | None = None
-) -> list[Held]:
-    """Add people to what is foreseen, with what differs, and who of them would be held."""
-    standing = [] if day else holds.waiting(work.db, work.target)
-    keys = {d.key for d in due} if named else frozenset[str]()
-    guard = work.guard(standing, None if day else work.changed_mapping(), named=keys, ahead=day is not None)
-    held = send.weigh(work.book, rules, guard, due)
+def _add(
+    work: Work, rules: Rules, due: Sequence[Due], held: Sequence[Held], foreseen: Foreseen, day: date | None = None
+) -> None:
+    """Add people to what is foreseen, with what differs, and the classes in which they would be held."""
     classes: dict[str, list[str]] = {}
     for stopped in held:
         for employee_id in stopped.people:
             classes.setdefault(plan.same_key(employee_id), []).append(stopped.kind[0])
-    before = dict(work.book.sent_users([d.user.employee_id for d in due if d.person.sent]))
-    sent = {plan.same_key(i): scim.flatten(user) for i, user in before.items()}
+    before = work.book.sent_users([d.user.employee_id for d in due if d.person.sent])
+    sent = {plan.same_key(i): scim.flatten(user) for i, user in before}
     for one in due:
         person = _person(one, sent.get(one.key, {}), rules, classes.get(one.key, []))
         foreseen.people.append(person | ({"day": day.isoformat()} if day else {}))
-    foreseen.held += held
     foreseen.calls += -(-sum(d.key not in classes for d in due) // MOST_OPERATIONS)
-    return held
 
 
 def _person(due: Due, before: dict[str, Any], rules: Rules, classes: list[str]) -> dict[str, Any]:
@@ -269,7 +269,10 @@ def _days_ahead(work: Work, rounds: Sequence[Job], selection: Selection, on: dat
         due, _ = _due(dated, rules)
         new = [d for d in due if (d.key, d.user.hash) not in known]
         known |= {(d.key, d.user.hash) for d in new}
-        held = _weigh(work, rules[-1], selection.of(new), foreseen, named=selection.named, day=day)
+        chosen = selection.of(new)
+        named = {d.key for d in chosen} if selection.named else frozenset[str]()
+        held = send.weigh(work.book, rules[-1], work.guard([], None, named=named, ahead=day), new)
+        _add(work, rules[-1], chosen, held, foreseen, day)
         if not selection.named:  # a look at a few people is no look at the day
             written += holds.keep(work.db, work.target, work.run, held, _foreseen_before(work, day), day)
     _tell(work, foreseen)

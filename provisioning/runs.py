@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 from provisioning import database, holds, ledger, scim, send, tables
@@ -128,16 +128,19 @@ class Work:
         changed_mapping: str | None,
         *,
         named: Set[str] = frozenset(),
-        ahead: bool = False,
+        ahead: date | None = None,
     ) -> Guard:
         """What may go without approval, as things stand; `ahead`: on a day to come, when today's disables are over."""
+        standing = holds.waiting_keys(waiting)
+        for kind, keys in holds.unused(self.db, self.target).items() if ahead is None else ():
+            standing.setdefault(kind, set()).update(keys)
         settings, sent = self.settings, self.book.people_sent()
         limits = Limits.of(settings.max_disables.of(sent), settings.max_changes.of(sent), settings.max_creates.of(sent))
         situation = Situation(
             limits=limits,
             people_sent=sent,
-            approved=holds.approved(self.db, self.target),
-            waiting=holds.waiting_keys(waiting),
+            approved=holds.approved(self.db, self.target, ahead),
+            waiting=standing,
             disabled_lately=set() if ahead else self.book.disabled_lately(),
             changed_mapping=changed_mapping,
             named=named,

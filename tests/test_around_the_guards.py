@@ -1,5 +1,6 @@
 """Ways around the guards that somebody thought of, each closed: on SQLite, whose clock can be moved."""
 
+import json
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -110,6 +111,63 @@ def test_an_approval_that_has_expired_frees_nobody(
     assert finish(jobs.update, hundred, clock)["sent"] == 8
     clock.move(hours=25)
     assert finish(jobs.update, hundred, clock)["candidates"] == 0
+    assert waiting(hundred, clock) == []
+
+
+def test_whoever_changes_between_the_approval_and_the_run_stays_held(
+    small: Database, hundred: Settings, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    edit(small, *TERMINATED, Active=0)
+    finish(jobs.update, hundred, clock)
+    approve_all(hundred, clock)
+    edit(small, *TERMINATED[:8], Title="Other")
+    counts = finish(jobs.update, hundred, clock)
+    assert (counts["sent"], counts["held"], disabled(graph)) == (12, 8, TERMINATED[8:])
+    (hold,) = review.waiting(hundred, clock=clock)
+    assert "with other data" in hold.reason
+    approve_all(hundred, clock)
+    assert finish(jobs.update, hundred, clock)["sent"] == 8
+    clock.move(hours=25)
+    edit(small, "P0000", Title="Once more")
+    assert finish(jobs.update, hundred, clock)["held"] == 0  # what she had been approved for is used up
+
+
+def test_an_expired_approval_lets_no_resync_through(
+    small: Database, hundred: Settings, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    edit(small, *TERMINATED, Active=0)
+    finish(jobs.update, hundred, clock)
+    edit(small, *TERMINATED[8:], Active=1)
+    finish(jobs.update, hundred, clock)
+    approve_all(hundred, clock)
+    clock.move(hours=25)
+    with pytest.raises(Held):
+        jobs.resync(hundred, "P0000", refresh=False, clock=clock)
+
+
+def test_a_short_history_forgets_no_approval_that_was_not_used(
+    small: Database, hundred: Settings, bridge: Callable[..., Settings], graph: GraphEmulator, clock: MovedClock
+) -> None:
+    short = bridge(**GUARDED, HISTORY_DAYS="1")
+    edit(small, *TERMINATED, Active=0)
+    finish(jobs.update, short, clock)
+    edit(small, *TERMINATED[8:], Active=1)
+    finish(jobs.update, short, clock)
+    approve_all(short, clock)
+    clock.move(hours=25)
+    assert finish(jobs.update, short, clock)["held"] == 8
+
+
+def test_whom_graph_refused_after_an_approval_does_not_wait_for_ever(
+    small: Database, hundred: Settings, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    edit(small, *TERMINATED, Active=0)
+    finish(jobs.update, hundred, clock)
+    approve_all(hundred, clock)
+    graph.refuse = lambda data: data["externalId"] == "P0000"
+    assert finish(jobs.update, hundred, clock)["parked"] == 1
+    clock.move(hours=25)
+    finish(jobs.update, hundred, clock)
     assert waiting(hundred, clock) == []
 
 
@@ -296,7 +354,8 @@ def test_two_who_write_the_same_person_into_a_hold_do_not_meet(
     edit(small, *TERMINATED, Active=0)
     finish(jobs.update, hundred, clock)
     (hold,) = review.waiting(hundred, clock=clock)
-    small.run("hold_people", hold.hold_id, '{"P0000": "x", "P0099": "x"}', hold.hold_id)
+    rows = [{"employee_id": one, "user_hash": "x"} for one in ("P0000", "P0099")]
+    small.run("hold_people", hold.hold_id, json.dumps(rows), hold.hold_id)
     assert len(holds.people(small, hold.hold_id)) == 21
 
 
@@ -318,6 +377,37 @@ def test_a_mapping_hold_goes_on_telling_of_everybody(small: Database, hundred: S
         finish(jobs.update, hundred, clock)
     (hold,) = review.waiting(hundred, clock=clock)
     assert "may touch 100 people; people sent as active whom it leaves out of scope (InScope): 1" in hold.reason
+
+
+def test_somebody_forced_under_a_changed_mapping_does_not_change_what_its_hold_tells(
+    small: Database, hundred: Settings, clock: MovedClock
+) -> None:
+    force(small, hundred, "P0005")
+    remap(small, "e.NickName", "e.Title")
+    finish(jobs.update, hundred, clock)
+    (hold,) = review.waiting(hundred, clock=clock)
+    assert hold.attributes["nickName"]["people"] == 100
+    assert "may touch 100 people" in hold.reason
+
+
+def test_a_wave_that_is_approved_is_not_asked_for_again(small: Database, hundred: Settings, clock: MovedClock) -> None:
+    employ(small, *(f"G{n:03d}" for n in range(201)), ValidFrom="2026-12-14")
+    for _ in range(2):
+        review.foresee(hundred, on=date(2026, 12, 8), clock=clock)
+        approve_all(hundred, clock)
+    assert review.foresee(hundred, on=date(2026, 12, 8), clock=clock).answer["holds"] == []
+
+
+def test_a_plan_of_a_few_says_what_a_run_of_a_few_would_do(
+    small: Database, bridge: Callable[..., Settings], clock: MovedClock
+) -> None:
+    people = [f"P{n:04d}" for n in range(300)]
+    employ(small, *people)
+    finish(jobs.create, bridge(), clock)
+    edit(small, *people, Title="Wrong")
+    settings, few = bridge(**GUARDED), Selection(limit=100)
+    assert review.foresee(settings, selection=few, clock=clock).counts["held"] == 100
+    assert jobs.update(settings, few, clock=clock).counts["held"] == 100
 
 
 def test_looking_at_one_person_ends_no_wave(small: Database, hundred: Settings, clock: MovedClock) -> None:

@@ -53,7 +53,7 @@ WHERE
         WHERE
             h.hold_id = held_people.hold_id AND h.approved_at IS NOT NULL
             AND i.target = ? AND i.run_id = ? AND i.employee_id = held_people.employee_id
-            AND i.user_hash = held_people.user_hash
+            AND i.created_at >= h.approved_at
     )
     AND employee_id IN (SELECT k.value FROM OPENJSON(?) AS k);
 DELETE FROM provisioning.refused
