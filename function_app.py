@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from provisioning import callers, errors, jobs, review
-from provisioning.jobs import Report
+from provisioning import callers, errors, jobs, review, runs
+from provisioning.runs import Report
 from provisioning.settings import DATABASE, GRAPH, HR, Settings
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def _run(name: str, timer: func.TimerRequest, job: Callable[..., Report], needs:
     """Run a job; errors are let out, so that a failed run shows as failed."""
     if timer.past_due:
         logger.warning("%s runs late.", name)
-    report = job(Settings.from_environ(os.environ, needs), patience=jobs.TIMER_PATIENCE)
+    report = job(Settings.from_environ(os.environ, needs), patience=runs.TIMER_PATIENCE)
     level = logging.ERROR if report.exit_code else logging.WARNING
     for note in report.notes:
         logger.log(level, "%s: %s", name, note)
@@ -108,7 +108,7 @@ def _run(name: str, timer: func.TimerRequest, job: Callable[..., Report], needs:
 def _error(exc: errors.ProvisioningError) -> func.HttpResponse:
     status, code = next((status, code) for kind, status, code in STATUSES if isinstance(exc, kind))
     details = list(getattr(exc, "reasons", ()) or getattr(exc, "problems", ()))
-    headers = {"Retry-After": str(exc.retry_after)} if isinstance(exc, errors.BudgetSpent | errors.TooOften) else {}
+    headers = {"Retry-After": str(exc.retry_after)} if isinstance(exc, errors.AskLater) else {}
     return _json({"error": {"code": code, "message": str(exc), "details": details}}, status, headers)
 
 

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from provisioning import holds, jobs, review
+from provisioning import holds, jobs, review, runs
 from provisioning.errors import ProvisioningError, SettingsError
-from provisioning.jobs import Report, Selection
+from provisioning.jobs import Selection
 from provisioning.plan import Job
+from provisioning.runs import Report
 from provisioning.settings import DATABASE, GRAPH, HR, Settings
 
 _NEEDS = {"migrate": (DATABASE,), "ingest": (DATABASE, HR)}
@@ -34,17 +35,17 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
             return _print_holds(review.waiting(settings))
         report = _run(options, settings)
     except ProvisioningError as exc:
-        report = exc.report or Report(options.verb, jobs.no_counts(options.verb))
+        report = exc.report or Report(options.verb, runs.no_counts(options.verb))
         report.exit_code = exc.exit_code
         _print(report)
         print(f"{options.verb}: {exc}", file=sys.stderr)
         return exc.exit_code
     except KeyboardInterrupt as exc:
-        _print(getattr(exc, "report", None) or Report(options.verb, jobs.no_counts(options.verb)))
+        _print(getattr(exc, "report", None) or Report(options.verb, runs.no_counts(options.verb)))
         print(f"{options.verb}: interrupted; what was in flight is sent again by the next run.", file=sys.stderr)
         return 1
     except Exception as exc:  # a mistake of ours: told in full, after what was done
-        _print(getattr(exc, "report", None) or Report(options.verb, jobs.no_counts(options.verb)))
+        _print(getattr(exc, "report", None) or Report(options.verb, runs.no_counts(options.verb)))
         raise
     _print(report)
     return report.exit_code

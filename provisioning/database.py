@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from provisioning import retry
 from provisioning.errors import DatabaseError, SettingsError
@@ -23,6 +23,7 @@ from provisioning.pacing import Clock
 logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
 
 QUERIES = Path(__file__).parent / "queries"
 TRANSIENT_NUMBERS = frozenset(
@@ -41,6 +42,9 @@ HINTS = {
     18456: "the login failed; check SQL_CONNECTION_STRING and the identity",
     40615: "the server's firewall does not let this machine in",
 }
+
+ROWS_A_STATEMENT = 2000
+"""So many rows or ids go into one statement, as one JSON parameter."""
 
 LOGIN_SECONDS, STATEMENT_SECONDS = 30, 120
 SQLITE_BUSY_SECONDS = 30.0
@@ -74,6 +78,12 @@ def statements(text: str) -> list[str]:
     starts = [0, *(end + 1 for end in ends)]
     parts = [text[a:b] for a, b in zip(starts, [*ends, len(text)], strict=True)]
     return [part for part in parts if _LITERALS.sub("", part).strip()]
+
+
+def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """As many items as one statement takes, until there are none left."""
+    for at in range(0, len(items), ROWS_A_STATEMENT):
+        yield items[at : at + ROWS_A_STATEMENT]
 
 
 def parameter_count(statement: str) -> int:
@@ -254,7 +264,7 @@ class Sqlite(Database):
         try:
             yield
             self.execute("COMMIT", (), "commit")
-        except BaseException:
+        except BaseException:  # Ctrl-C, too, must not leave half of it; it goes on to the caller
             with suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise
@@ -326,7 +336,7 @@ class SqlServer(Database):
             yield
             with _translated("commit"):
                 self._connection.commit()
-        except BaseException:
+        except BaseException:  # Ctrl-C, too, must not leave half of it; it goes on to the caller
             with suppress(Exception):
                 self._connection.rollback()
             raise

@@ -11,7 +11,7 @@ class ProvisioningError(Exception):
 
     exit_code = 1
     report: Any = None
-    """What the failing job had done, where it had begun (`jobs.Report`)."""
+    """What the failing job had done, where it had begun (`runs.Report`)."""
 
 
 class SettingsError(ProvisioningError):
@@ -129,19 +129,18 @@ class UnfinishedRun(ProvisioningError):
     """A run could not send everybody who was due; they stay due, the next run goes on."""
 
 
-class BudgetSpent(ProvisioningError):
-    """The day's Graph calls are used up; `retry_after` is in seconds."""
-
-    def __init__(self, message: str, retry_after: int) -> None:
-        """Say when a call will be free again."""
-        self.retry_after = retry_after
-        super().__init__(message)
-
-
-class TooOften(ProvisioningError):
-    """Resyncs were asked for too often; `retry_after` is in seconds."""
+class AskLater(ProvisioningError):
+    """It cannot be done now; `retry_after` is in seconds."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         """Say when to ask again."""
         self.retry_after = retry_after
         super().__init__(message)
+
+
+class BudgetSpent(AskLater):
+    """The day's Graph calls are used up, until one is free again."""
+
+
+class TooOften(AskLater):
+    """Resyncs were asked for too often."""

@@ -22,7 +22,6 @@ from provisioning.scim import ScimMapping
 EASTERNMOST = timedelta(hours=14)
 """Ahead of UTC, the first zone to begin a day."""
 
-_ROWS_A_STATEMENT = 2000
 _LONGEST_REASON = 1000
 _VIEW = "ScimUsers"
 
@@ -273,14 +272,14 @@ def _thin(db: Database, hold: Hold, gone: Sequence[str]) -> None:
 
 def _put(db: Database, hold_id: str, found: Mapping[str, str]) -> None:
     ids = sorted(found)
-    for at in range(0, len(ids), _ROWS_A_STATEMENT):
-        chunk = [{"employee_id": i, "user_hash": found[i]} for i in ids[at : at + _ROWS_A_STATEMENT]]
-        db.run("hold_people", hold_id, json.dumps(chunk), hold_id)
+    for chunk in database.chunks(ids):
+        rows = [{"employee_id": i, "user_hash": found[i]} for i in chunk]
+        db.run("hold_people", hold_id, json.dumps(rows), hold_id)
 
 
 def _take(db: Database, hold_id: str, employee_ids: Sequence[str]) -> None:
-    for at in range(0, len(employee_ids), _ROWS_A_STATEMENT):
-        db.run("unhold_people", hold_id, json.dumps(list(employee_ids[at : at + _ROWS_A_STATEMENT])))
+    for chunk in database.chunks(employee_ids):
+        db.run("unhold_people", hold_id, json.dumps(list(chunk)))
 
 
 def _json(attributes: Mapping[str, Any]) -> str | None:

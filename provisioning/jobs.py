@@ -35,23 +35,10 @@ from provisioning.ledger import Lease, Ledger
 from provisioning.mirror import Fetch, Table
 from provisioning.pacing import Clock
 from provisioning.plan import Due, Job, Parked, Rules
-from provisioning.runs import RUN_SECONDS, TIMER_PATIENCE, Report, Work, no_counts
+from provisioning.runs import RUN_SECONDS, Report, Work, no_counts
 from provisioning.scim import MOST_OPERATIONS
 from provisioning.settings import HR, Settings, Share
 from provisioning.source import Resource, Source
-
-__all__ = [
-    "TIMER_PATIENCE",
-    "Report",
-    "create",
-    "ingest",
-    "migrate",
-    "no_counts",
-    "reconcile",
-    "resend",
-    "resync",
-    "update",
-]
 
 logger = logging.getLogger(__name__)
 
@@ -154,9 +141,9 @@ def _spool_changes(db: Database, api: HrApi, resource: Resource, fetch: Fetch, s
         rows.extend(fetch.take(page))
         if fetch.repeats(len(page), before):
             raise UpstreamError(f"{fetch.table.name}: HR gave the same page twice; check the paginator's parameters.")
-        while len(rows) >= tables.ROWS_A_STATEMENT:
-            _spool(db, fetch, rows[: tables.ROWS_A_STATEMENT], spool)
-            rows = rows[tables.ROWS_A_STATEMENT :]
+        while len(rows) >= database.ROWS_A_STATEMENT:
+            _spool(db, fetch, rows[: database.ROWS_A_STATEMENT], spool)
+            rows = rows[database.ROWS_A_STATEMENT :]
     _spool(db, fetch, rows, spool)
 
 
@@ -321,7 +308,7 @@ def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection) -> N
 def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     """Weigh everybody due, write down who is held, and keep ids only: of a first load, it is everybody's data."""
     book, report = work.book, work.report
-    _accept_first_mapping(work)
+    work.accept_first_mapping()
     changed = work.changed_mapping()
     narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
@@ -372,12 +359,6 @@ def _weigh_mapping(work: Work, rules: Rules, guard: Guard, due: Sequence[Due], c
     left = sum(plan.has_left_scope(p, rules) for p in rows)
     hold.reason = guards.mapping_reason(len(hold.people), leaving, left)
     return [*(h for h in held if h is not hold), hold]
-
-
-def _accept_first_mapping(work: Work) -> None:
-    """Before anybody was sent, and where none was ever approved, the mapping is taken as it stands."""
-    if not work.book.people_sent() or holds.accepted_mapping(work.db, work.target) is None:
-        work.accept_mapping()
 
 
 def _over(made: plan.Plan, waiting: Sequence[Hold], *, narrowed: bool) -> set[str]:
@@ -588,7 +569,7 @@ def _force(work: Work, employee_id: str, *, over_http: bool) -> None:
 
 def _check_held(work: Work, rules: Rules, due: Due) -> None:
     """Raises Held where a guard does not let her go, and writes the hold down. Whoever sends weighs her once more."""
-    _accept_first_mapping(work)
+    work.accept_first_mapping()
     waiting, changed = holds.waiting(work.db, work.target), work.changed_mapping()
     guard = work.guard(waiting, changed, named={due.key})
     if changed and not any(h.kind == (guards.MAPPING, changed) for h in waiting):

@@ -32,7 +32,6 @@ WINDOW_LIMIT = 38
 NOBODY_MISSING = ("", "0001-01-01 00:00:00.0000000")
 
 _VIEW = "ScimUsers"
-_ROWS_A_STATEMENT = 2000
 
 
 class Lease:
@@ -155,9 +154,8 @@ class Ledger:
 
     def sent_users(self, employee_ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         """What was last sent of these people: EmployeeId and SCIM user."""
-        for at in range(0, len(employee_ids), _ROWS_A_STATEMENT):
-            chunk = json.dumps(list(employee_ids[at : at + _ROWS_A_STATEMENT]))
-            for row in self.db.rows("sent_users", self.target, chunk):
+        for chunk in database.chunks(employee_ids):
+            for row in self.db.rows("sent_users", self.target, json.dumps(list(chunk))):
                 yield str(row[0]), json.loads(row[1])
 
     def every_sent_user(self) -> Iterator[dict[str, Any]]:

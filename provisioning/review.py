@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from provisioning import guards, holds, plan, retry, runs, scim, send
+from provisioning import database, guards, holds, plan, retry, runs, scim, send
 from provisioning.errors import NotApprovable, UnknownHold, WrongUsage
 from provisioning.guards import Held
 from provisioning.holds import Hold
@@ -29,7 +29,6 @@ MOST_DAYS_AHEAD = 366
 NEEDED_ROUNDS = (Job.CREATE, Job.UPDATE)
 """What a plan without --job looks at: together, everything that is due."""
 
-_ROWS_A_STATEMENT = 2000
 _ACTIONS = {Group.LEAVER: "disable", Group.JOINER: "create", Group.CHANGE: "change"}
 
 
@@ -65,30 +64,31 @@ def approve(settings: Settings, hold_id: str, by: str, *, clock: Clock | None = 
         covered = [i for i, h in held.items() if h in due.get(plan.same_key(i), ())]
         if not covered and kind[0] != guards.MAPPING:
             raise NotApprovable(f"Hold {hold_id}: nobody in it is due as she was held; the next run holds them anew.")
-        before = {h.hold_id: h for h in holds.waiting(work.db, work.target)}
         rest = {i: h for i, h in held.items() if h not in due.get(plan.same_key(i), (h,))}
-        with work.db.transaction():
-            if hold_id not in before or not holds.approve(work.db, hold_id, name, _expiry(work, due_on)):
-                raise NotApprovable(f"Hold {hold_id} has been approved or ended a moment ago.")
-            if kind[0] == guards.MAPPING:
-                holds.accept_mapping(work.db, work.target, kind[1], name)
-            elif rest:
-                _keep_held(work, before[hold_id], rest)
-        report.answer = {
-            "hold_id": hold_id,
-            "approved_by": name,
-            "covers": len(covered),
-            "changed": len(held) - len(covered),
-        }
+        _write_approval(work, hold_id, name, due_on, rest)
+        changed = len(held) - len(covered)
+        report.answer = {"hold_id": hold_id, "approved_by": name, "covers": len(covered), "changed": changed}
         if rest:
-            fate = (
+            now = (
                 "the mapping being approved, they are ordinary changes"
                 if kind[0] == guards.MAPPING
                 else "they stay held"
             )
-            report.note(f"{len(rest)} people have changed since they were held; {fate}.")
+            report.note(f"{len(rest)} people have changed since they were held; {now}.")
         logger.info("Hold %s was approved for %s people.", hold_id, len(covered))
     return report
+
+
+def _write_approval(work: Work, hold_id: str, name: str, due_on: date | None, rest: dict[str, str]) -> None:
+    """Approve, and hold whoever it does not cover (`rest`), in one go. Raises NotApprovable where another was first."""
+    hold = next((h for h in holds.waiting(work.db, work.target) if h.hold_id == hold_id), None)
+    with work.db.transaction():
+        if hold is None or not holds.approve(work.db, hold_id, name, _expiry(work, due_on)):
+            raise NotApprovable(f"Hold {hold_id} has been approved or ended a moment ago.")
+        if hold.kind[0] == guards.MAPPING:
+            holds.accept_mapping(work.db, work.target, hold.kind[1], name)
+        elif rest:
+            _keep_held(work, hold, rest)
 
 
 def _keep_held(work: Work, hold: Hold, people: dict[str, str]) -> None:
@@ -118,9 +118,8 @@ def _still_due(work: Work, held: Mapping[str, str], due_on: date | None) -> dict
     """Who of a hold is due, by a timer or, being forced, by a resync: id as it is compared → the hashes that may go."""
     now = _noon(work, due_on) if due_on else None
     found: dict[str, set[str]] = {}
-    ids = sorted(held)
-    for at in range(0, len(ids), _ROWS_A_STATEMENT):
-        people = work.book.people_of(work.mapping, ids[at : at + _ROWS_A_STATEMENT])
+    for ids in database.chunks(sorted(held)):
+        people = work.book.people_of(work.mapping, ids)
         forced = [plan.as_forced(p) for p in people]
         due = [d for job in NEEDED_ROUNDS for d in plan.make(people, work.rules(job, now=now)).due]
         due += [d for d in plan.make(forced, work.rules(Job.RESYNC, now=now)).due if d.changed]

@@ -163,10 +163,10 @@ class Work:
         found, accepted = self.mapping_at_first, holds.accepted_mapping(self.db, self.target)
         return found if accepted not in (None, found) and self.book.people_sent() else None
 
-    def accept_mapping(self) -> None:
-        """From now on the mapping as it stands is the accepted one; written only where it was not."""
-        found = self.mapping_hash()
-        if holds.accepted_mapping(self.db, self.target) != found:
+    def accept_first_mapping(self) -> None:
+        """Before anybody was sent, and where none was ever approved, the mapping is accepted as it stands."""
+        found, accepted = self.mapping_at_first, holds.accepted_mapping(self.db, self.target)
+        if accepted != found and (accepted is None or not self.book.people_sent()):
             holds.accept_mapping(self.db, self.target, found, None)
 
     def sender(self, lease: Lease, graph: Graph, rules: Rules, guard: Guard, seconds: float) -> send.Sender:

@@ -149,7 +149,7 @@ class Sender:
             self._enqueue(employee_id)
         try:
             self._loop()
-        except BaseException:
+        except BaseException:  # Ctrl-C, too: what was done is told, and it goes on to the caller
             counts = self.tally.counts
             ended = sum(counts[name] for name in ("sent", "unchanged", "held", "parked"))
             counts["deferred"] = counts["candidates"] - ended

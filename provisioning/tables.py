@@ -12,16 +12,13 @@ from provisioning.errors import SettingsError
 from provisioning.mirror import Column, Fetch, Table, Values
 from provisioning.source import Resource
 
-ROWS_A_STATEMENT = 2000
-
 
 @dataclass(frozen=True)
 class LastFetch:
-    """The last complete fetch of an endpoint: when, how many records, and when a fetch last told who is missing."""
+    """The last complete fetch of an endpoint: when, and how many records."""
 
     completed_at: datetime
     fetched: int
-    misses_counted_at: datetime | None
 
 
 def describe(db: Database, resource: Resource) -> Table:
@@ -59,8 +56,8 @@ def held(db: Database, table: Table, rows: Sequence[Values]) -> dict[str, Values
     expressions = ", ".join(_expression(db, column) for column in table.columns)
     names = _names(db, table)
     found: dict[str, Values] = {}
-    for at in range(0, len(rows), ROWS_A_STATEMENT):
-        wanted = json.dumps([row[table.key.name] for row in rows[at : at + ROWS_A_STATEMENT]])
+    for chunk in database.chunks(rows):
+        wanted = json.dumps([row[table.key.name] for row in chunk])
         for cells in db.rows("mirror_rows", wanted, expressions=expressions, **names):
             values = {c.name: mirror.held(cell, c) for c, cell in zip(table.columns, cells, strict=True)}
             found[str(values[table.key.name])] = values
@@ -72,7 +69,7 @@ def write(db: Database, table: Table, changes: Iterable[tuple[bool, Values]]) ->
     pending: dict[bool, list[Values]] = {True: [], False: []}
     for is_new, row in changes:
         pending[is_new].append(row)
-        if len(pending[is_new]) == ROWS_A_STATEMENT:
+        if len(pending[is_new]) == database.ROWS_A_STATEMENT:
             _write(db, table, is_new, pending[is_new])
             pending[is_new] = []
     for is_new, rows in pending.items():
@@ -115,7 +112,7 @@ def last_fetch(db: Database, table_name: str) -> LastFetch | None:
     if row is None:
         return None
     completed_at = database.as_utc(row[0])
-    return LastFetch(completed_at, int(row[1]), database.as_utc(row[2])) if completed_at else None
+    return LastFetch(completed_at, int(row[1])) if completed_at else None
 
 
 def record_refresh(db: Database, table: Table, record_key: str) -> None:
@@ -170,5 +167,5 @@ def _write(db: Database, table: Table, is_new: bool, rows: list[Values]) -> None
 
 
 def _in_chunks(db: Database, query: str, found: list[str], *parameters: str) -> None:
-    for at in range(0, len(found), ROWS_A_STATEMENT):
-        db.run(query, *parameters, json.dumps(found[at : at + ROWS_A_STATEMENT]))
+    for chunk in database.chunks(found):
+        db.run(query, *parameters, json.dumps(chunk))

@@ -19,7 +19,8 @@ import pytest
 from provisioning import database, jobs, migration, review
 from provisioning.database import Database
 from provisioning.errors import DatabaseError, LeaseLost, UnfinishedRun
-from provisioning.jobs import Report, Selection
+from provisioning.jobs import Selection
+from provisioning.runs import Report
 from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.emulators import people

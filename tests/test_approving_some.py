@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from provisioning import jobs, review
-from provisioning.jobs import Report
+from provisioning.runs import Report
 from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.conftest import NAMED

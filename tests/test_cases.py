@@ -14,7 +14,8 @@ import pytest
 from provisioning import database, jobs, migration, review
 from provisioning.errors import NotApprovable, UpstreamError
 from provisioning.holds import Hold
-from provisioning.jobs import EVERYBODY, Report, Selection
+from provisioning.jobs import EVERYBODY, Selection
+from provisioning.runs import Report
 from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.conftest import NAMED, PASSWORD, approve_all

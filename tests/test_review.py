@@ -158,7 +158,7 @@ def test_while_a_hold_waits_quiet_means_quiet(db: Database, guarded: Settings, h
     before = written(db)
     for job in (jobs.create, jobs.update, jobs.reconcile):
         finish(job, guarded, clock)
-    assert [row[:4] for row in written(db)] == [row[:4] for row in before]
+    assert written(db) == before
     (hold,) = review.waiting(guarded, clock=clock)
     assert len(hold.people) == 20
 

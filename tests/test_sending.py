@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from provisioning import database, jobs, ledger, send, transport
+from provisioning import database, jobs, ledger, runs, send, transport
 from provisioning.errors import Busy, LeaseLost, MappingError, UnfinishedRun
-from provisioning.jobs import Report
 from provisioning.ledger import Lease, Ledger
+from provisioning.runs import Report
 from provisioning.settings import BulkUpload, Settings
 from tests.clock import MovedClock
 from tests.conftest import NAMED, approve_all, edit, employ, finish
@@ -731,7 +731,7 @@ def test_when_its_time_is_up_a_run_defers_the_rest_and_the_next_one_goes_on(
     employ(small, *crew(1000))
 
     def late() -> float:
-        clock.move(seconds=jobs.RUN_SECONDS / 4)
+        clock.move(seconds=runs.RUN_SECONDS / 4)
         return 0.0
 
     graph.latency = late

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from provisioning import mirror, tables
+from provisioning import database, mirror, tables
 from provisioning.database import Database
 from provisioning.errors import SettingsError
 from provisioning.mirror import Fetch, Table
@@ -113,7 +113,7 @@ def test_new_rows_are_inserted_and_changed_ones_written_over(db: Database) -> No
 
 
 def test_more_rows_than_one_statement_takes_are_all_written(db: Database) -> None:
-    table, count = locations(db), tables.ROWS_A_STATEMENT + 1
+    table, count = locations(db), database.ROWS_A_STATEMENT + 1
     rows = [row(table, f"L{n}", "x", None) for n in range(count)]
     tables.write(db, table, [(True, one) for one in rows])
     assert len(tables.keys(db, table)) == len(tables.held(db, table, rows)) == count

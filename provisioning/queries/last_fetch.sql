@@ -1,8 +1,7 @@
--- When an endpoint was last fetched completely, how many records it had, and when a fetch last told who is missing.
+-- When an endpoint was last fetched completely, and how many records it had.
 -- Parameters: table
 SELECT
     f.completed_at,
-    f.fetched,
-    f.misses_counted_at
+    f.fetched
 FROM provisioning.fetches AS f
 WHERE f.table_name = ?
