@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TextIO
 
-from provisioning import database, guards, holds, ledger, migration, mirror, plan, retry, runs, send, tables
+from provisioning import database, guards, holds, ledger, migration, mirror, plan, retry, runs, send, tables, weighing
 from provisioning.database import Database
 from provisioning.errors import (
     BudgetSpent,
@@ -317,7 +317,7 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     due = [d for d in made.due if d.person.forced_token is None]  # the forced come by themselves
     chosen = selection.of(due, _keys(h.people for h in waiting if h.kind[0] != guards.FIRST_LOAD))
     guard = work.guard(waiting, changed, named={d.key for d in chosen} if selection.named else frozenset())
-    held = _weigh_mapping(work, rules, guard, due, changed) if changed else send.weigh(book, rules, guard, due)
+    held = _weigh_mapping(work, rules, guard, due, changed) if changed else weighing.weigh(book, rules, guard, due)
     _hold(work, held, _over(made, waiting, narrowed=narrowed), named=selection.named)
     stopped = _keys(h.people for h in held)
     going = [d for d in chosen if d.key not in stopped]
@@ -352,7 +352,7 @@ def _weigh_mapping(work: Work, rules: Rules, guard: Guard, due: Sequence[Due], c
     touched = {d.key: d for job in (Job.CREATE, Job.UPDATE) for d in plan.make(rows, work.rules(job)).due if d.changed}
     mine = {d.key for d in due}
     everybody = [*due, *(d for key, d in touched.items() if key not in mine)]
-    held = send.weigh(work.book, rules, guard, everybody)
+    held = weighing.weigh(work.book, rules, guard, everybody)
     kind = (guards.MAPPING, changed)
     hold = next((h for h in held if h.kind == kind), None) or guards.Held(kind, "", {})
     leaving = sum(d.disables for d in everybody if d.user.employee_id in hold.people)
@@ -587,9 +587,9 @@ def _weigh_alone(work: Work, rules: Rules, guard: Guard, due: Due) -> list[guard
     beside: list[Due] = []
     if not work.book.people_sent():
         beside = plan.make(work.book.people(work.mapping), work.rules(Job.CREATE)).due
-    elif send.differences(work.book, rules, [due]).emptied:
+    elif weighing.differences(work.book, rules, [due]).emptied:
         beside = plan.make(work.book.people(work.mapping), work.rules(Job.UPDATE)).due
-    held = send.weigh(work.book, rules, guard, [due, *(d for d in beside if d.key != due.key)])
+    held = weighing.weigh(work.book, rules, guard, [due, *(d for d in beside if d.key != due.key)])
     for one in held:
         _leave_its_words(one)
     return [h for h in held if due.user.employee_id in h.people or h.kind[0] == guards.FIRST_LOAD]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from provisioning import database, guards, holds, plan, retry, runs, scim, send
+from provisioning import database, guards, holds, plan, retry, runs, scim, weighing
 from provisioning.errors import NotApprovable, UnknownHold, WrongUsage
 from provisioning.guards import Held
 from provisioning.holds import Hold
@@ -186,7 +186,7 @@ def _today(work: Work, rounds: Sequence[Job], selection: Selection) -> None:
     foreseen.parked = selection.of_parked(parked)
     named = {d.key for d in chosen} if selection.named else frozenset[str]()
     rules, guard = work.rules(rounds[-1]), work.guard(standing, work.changed_mapping(), named=named)
-    foreseen.held = send.weigh(work.book, rules, guard, due)
+    foreseen.held = weighing.weigh(work.book, rules, guard, due)
     _add(work, rules, chosen, foreseen.held, foreseen)
     _tell(work, foreseen)
     existing = {h.kind: h.hold_id for h in standing if h.due_on is None}
@@ -270,7 +270,7 @@ def _days_ahead(work: Work, rounds: Sequence[Job], selection: Selection, on: dat
         known |= {(d.key, d.user.hash) for d in new}
         chosen = selection.of(new)
         named = {d.key for d in chosen} if selection.named else frozenset[str]()
-        held = send.weigh(work.book, rules[-1], work.guard([], None, named=named, ahead=day), new)
+        held = weighing.weigh(work.book, rules[-1], work.guard([], None, named=named, ahead=day), new)
         _add(work, rules[-1], chosen, held, foreseen, day)
         if not selection.named:  # a look at a few people is no look at the day
             written += holds.keep(work.db, work.target, work.run, held, _foreseen_before(work, day), day)

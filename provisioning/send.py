@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
-from provisioning import plan, retry, scim, transport
+from provisioning import plan, retry, scim, transport, weighing
 from provisioning.errors import LeaseLost
 from provisioning.graph import Answer, Graph, Reaction
-from provisioning.guards import Differences, Guard, Held
+from provisioning.guards import Guard, Held
 from provisioning.ledger import Intended, Lease, Ledger
 from provisioning.pacing import Clock, Pace
 from provisioning.plan import Due, Parked, Rules
@@ -313,7 +313,7 @@ class Sender:
         fresh = [d for d in due if not self._guard.is_let_go(d)]
         if not fresh:
             return due, set()
-        found = weigh(self._ledger, self._rules, self._guard, fresh)
+        found = weighing.weigh(self._ledger, self._rules, self._guard, fresh)
         self.tally.held.extend(found)
         held = {plan.same_key(i) for h in found for i in h.people}
         return [d for d in due if d.key not in held], held
@@ -546,34 +546,6 @@ class Sender:
         retries, self._retries = self._retries, []
         for request in retries:
             self._defer(request)
-
-
-def weigh(ledger: Ledger, rules: Rules, guard: Guard, due: Sequence[Due]) -> list[Held]:
-    """Who of these people is held, with what differs from what was sent of them."""
-    found = differences(ledger, rules, due)
-    if unknown := guard.unknown(found):
-        guard.learn(_had(ledger, unknown))
-    return guard.weigh(due, found)
-
-
-def _had(ledger: Ledger, paths: set[str]) -> dict[str, int]:
-    """How many people had these attributes when they were last sent."""
-    had = dict.fromkeys(paths, 0)
-    for user in ledger.every_sent_user():
-        values = scim.flatten(user)
-        for path in paths:
-            had[path] += values.get(path) is not None
-    return had
-
-
-def differences(ledger: Ledger, rules: Rules, due: Sequence[Due]) -> Differences:
-    """What differs, attribute by attribute, from what was sent of these people."""
-    found = Differences()
-    changed = {d.key: d for d in due if d.person.sent and d.changed}
-    for employee_id, before in ledger.sent_users([d.user.employee_id for d in changed.values()]):
-        if one := changed.get(plan.same_key(employee_id)):
-            found.add(one, scim.flatten(before), rules.mapping.flat(one.user))
-    return found
 
 
 def _without_values(words: str, people: Iterable[Due]) -> str:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     {"callers", "database", "transport", "pacing", "retry", "source", "settings", "errors"},
-    {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration"},
+    {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"},
     {"jobs", "runs", "review"},
     {"function_app", "__main__"},
 )
