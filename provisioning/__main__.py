@@ -90,7 +90,7 @@ def _readable(report: Report) -> Report:
         paths = ", ".join(person["attributes"]) if person["action"] == "change" else ""
         stopped = f"  HELD: {', '.join(person['held'])}" if "held" in person else ""
         report.note(f"{day}{person['employee_id']:<12} {person['action']:<10} {paths}{stopped}".rstrip())
-    for one in answer["parked"]:
+    for one in answer["parked_people"]:
         report.note(f"parked {one['employee_id'] or '(no EmployeeId)'}: {'; '.join(one['reasons'])}")
     for hold in answer["holds"] if not answer.get("on") else ():
         report.note(f"would be held: {hold['class']}, {hold['count']} people: {hold['reason']}")

@@ -162,9 +162,9 @@ def foresee(
 ) -> Report:
     """What a run would do now, or what every day until `on` will bring; nothing is sent.
 
-    The report's answer holds `people` [{employee_id, action, attributes {path: {old, new}}, held}], `parked`, `holds`
-    and `calls`; with `on` each of them also says which `day` (the first on which she is due). Waves that a guard would
-    stop are written down as holds of that day, so that they can be approved in advance.
+    The report's answer holds `people` [{employee_id, action, attributes {path: {old, new}}, held}], `parked_people`,
+    `holds` and `calls_left`; with `on` each person also has her `day`, the first on which she is due. Waves that a
+    guard would stop are written down as holds of that day, so that they can be approved in advance.
     """
     report = Report("plan", no_counts("plan"))
     rounds = NEEDED_ROUNDS if job is None else (job,)
@@ -244,7 +244,9 @@ def _tell(work: Work, foreseen: Foreseen) -> None:
     )
     report.answer["calls_left"] = left
     report.answer["people"] = foreseen.people
-    report.answer["parked"] = [{"employee_id": p.employee_id, "reasons": list(p.reasons)} for p in foreseen.parked]
+    report.answer["parked_people"] = [
+        {"employee_id": p.employee_id, "reasons": list(p.reasons)} for p in foreseen.parked
+    ]
 
 
 def _as_hold(held: Held, hold_id: str | None) -> dict[str, Any]:

@@ -404,6 +404,19 @@ def test_a_plan_names_people_and_attributes_and_values_only_as_json(
     assert len(graph.calls) == calls
 
 
+def test_a_plan_names_the_parked_with_their_reasons_in_words_and_as_json(
+    environ: dict[str, str], sqlite_string: str, capsys: Capture
+) -> None:
+    run(capsys, environ, "ingest")
+    with database.connect(sqlite_string) as db:
+        db.execute("UPDATE dbo.Employees SET Active = NULL WHERE EmployeeId = 'E00009'")
+    _, line, told = run(capsys, environ, "plan")
+    assert (line["parked"], "parked E00009: active is null" in told) == (1, True)
+    _, line, _ = run(capsys, environ, "plan", "--json")
+    assert line["parked"] == 1
+    assert line["parked_people"] == [{"employee_id": "E00009", "reasons": ["active is null"]}]
+
+
 def test_a_plan_says_whom_a_guard_would_hold(environ: dict[str, str], capsys: Capture) -> None:
     run(capsys, environ, "ingest")
     code, line, told = run(capsys, environ, "plan")
