@@ -6,6 +6,7 @@ no driver is needed.
 """
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -18,10 +19,11 @@ import pytest
 
 from provisioning import database, jobs, migration, review
 from provisioning.database import Database
-from provisioning.errors import DatabaseError, LeaseLost, UnfinishedRun
+from provisioning.errors import DatabaseError, LeaseLost, ProvisioningError, UnfinishedRun
 from provisioning.jobs import Selection
 from provisioning.runs import Report
 from provisioning.settings import Settings
+from tests.canary import Canary
 from tests.clock import MovedClock
 from tests.emulators import people
 from tests.emulators.graph import GraphEmulator
@@ -166,6 +168,31 @@ def environment(connection_string: str, hr_url: str, upload_url: str) -> dict[st
 @pytest.fixture
 def settings(environ: dict[str, str]) -> Settings:
     return Settings.from_environ(environ)
+
+
+@pytest.fixture
+def canary(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Canary]:
+    """Fails the test where something of `canary.marked` people was logged, raised or printed on stderr."""
+    found, root = Canary(), logging.getLogger()
+    make = ProvisioningError.__new__
+
+    def noted(kind: type[ProvisioningError], *args: Any, **named: Any) -> ProvisioningError:
+        error = make(kind, *args, **named)
+        found.errors.append(error)
+        return error
+
+    monkeypatch.setattr(ProvisioningError, "__new__", noted)
+    root.addHandler(found)
+    before = root.level
+    root.setLevel(logging.DEBUG)
+    try:
+        yield found
+    finally:
+        root.setLevel(before)
+        root.removeHandler(found)
+    found.look_at_errors()
+    found.look_at(capfd.readouterr().err, "stderr")
+    assert not found.seen
 
 
 def approve_all(settings: Settings, clock: MovedClock) -> list[str]:
