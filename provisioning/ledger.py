@@ -2,7 +2,6 @@
 
 import json
 import logging
-import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -13,6 +12,7 @@ from typing import Any
 from provisioning import database
 from provisioning.database import Database
 from provisioning.errors import DatabaseError
+from provisioning.pacing import Clock
 from provisioning.plan import Due, Person, same_key
 from provisioning.scim import ENTERPRISE, ScimMapping
 
@@ -42,8 +42,8 @@ class Lease:
         self.name, self.owner = name, owner
         self.epoch = 0
         self.taken_over = False
-        self._stop = threading.Event()
-        self._keeper: threading.Thread | None = None
+        self._own: Database | None = None
+        self._end: Callable[[], bool] | None = None
 
     def acquire(self, db: Database) -> bool:
         """Try once. `taken_over` tells whether a dead owner's lease was taken."""
@@ -72,26 +72,26 @@ class Lease:
         """Give it back whoever waits."""
         db.run("lease_drop", self.name, self.owner, self.epoch)
 
-    def keep(self, connect: Callable[[], Database]) -> None:
-        """Renew it every few seconds from a thread with a connection of its own, until `let_go`."""
-        self._keeper = threading.Thread(target=self._keep, args=(connect,), name=f"lease {self.name}", daemon=True)
-        self._keeper.start()
+    def keep(self, connect: Callable[[], Database], clock: Clock) -> None:
+        """Renew it every few seconds, on a connection of its own, until `let_go`."""
+        self._end = clock.every(RENEW_EVERY, lambda: self._kept(connect))
 
     def let_go(self) -> None:
         """Stop renewing."""
-        self._stop.set()
-        if self._keeper:
-            self._keeper.join(timeout=RENEW_EVERY)
+        if self._end and self._end() and self._own:
+            self._own.close()
 
-    def _keep(self, connect: Callable[[], Database]) -> None:
-        while not self._stop.wait(RENEW_EVERY):
-            try:
-                with connect() as db:
-                    while self.renew(db) and not self._stop.wait(RENEW_EVERY):
-                        pass
-                    return
-            except DatabaseError as exc:
-                logger.warning("Lease %s could not be renewed: %s", self.name, exc)
+    def _kept(self, connect: Callable[[], Database]) -> bool:
+        """Renew it once; whether that is worth trying again."""
+        try:
+            self._own = self._own or connect()
+            return self.renew(self._own)
+        except DatabaseError as exc:
+            logger.warning("Lease %s could not be renewed: %s", self.name, exc)
+            if self._own:
+                self._own.close()
+            self._own = None
+            return True
 
 
 @dataclass(frozen=True)

@@ -248,7 +248,7 @@ def leased(
         if clock.monotonic() >= until:
             raise Busy(f"Another run is at work ({name}); nothing was done.")
         clock.sleep(5.0)
-    lease.keep(lambda: database.connect(settings.sql_connection_string, clock))
+    lease.keep(lambda: database.connect(settings.sql_connection_string, clock), clock)
     try:
         if lease.taken_over:
             logger.warning("The last holder of the lease %s did not give it back; taking over.", name)

@@ -9,7 +9,7 @@ import logging
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
 from provisioning import plan, retry, scim, transport, weighing
@@ -120,7 +120,7 @@ class Sender:
         self._clock, self._budget = clock, budget
         self._ends, self._mapping_changed = ends, mapping_changed
         self._pace = Pace(clock)
-        self._pool = ThreadPoolExecutor(MOST_IN_FLIGHT, thread_name_prefix="upload")
+        self._pool = clock.workers(MOST_IN_FLIGHT)
         self.tally = Tally()
         self._queue: deque[str] = deque()
         self._forced: deque[str] = deque()
@@ -197,8 +197,7 @@ class Sender:
         if not self._in_flight:
             self._clock.sleep(pause)
             return
-        done, _ = wait(self._in_flight, timeout=pause, return_when=FIRST_COMPLETED)
-        for future in done:
+        for future in self._clock.first_of(self._in_flight, pause):
             self._answered(self._in_flight.pop(future), future.result())
 
     # --- what goes next -------------------------------------------------------------------------------------------
