@@ -249,7 +249,27 @@ def change(environ: dict[str, str]) -> Callable[..., Settings]:
     return lambda **values: Settings.from_environ({**environ, **values})
 
 
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """What a test counted, for the end of the run: `tell("kill points", 12, of=12)`. Counts of one name are added."""
+    return lambda what, count, of=None: record_property("told", (what, count, of))
+
+
+def _told(terminalreporter: Any) -> list[str]:
+    """What the tests told (through their reports' properties, which come over from xdist's workers, too)."""
+    sums: dict[str, list[int | None]] = {}
+    for report in (r for reports in terminalreporter.stats.values() for r in reports):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "told" and report.when == "call":
+                before = sums.setdefault(value[0], [0, None])
+                before[0] += value[1]
+                before[1] = before[1] if value[2] is None else (before[1] or 0) + value[2]
+    return [f"{what}: {count}" + ("" if of is None else f" of {of} hit") for what, (count, of) in sorted(sums.items())]
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for line in _told(terminalreporter):
+        terminalreporter.line(line)
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
     told = [] if TEST_SQLSERVER else [NOT_TESTED]
     told += [NO_ODBC] if any(NO_ODBC in reason for reason in skipped) else []

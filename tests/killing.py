@@ -1,0 +1,196 @@
+"""Real processes that are killed at a point of their work: before or after a SQL statement or an HTTP request.
+
+`python -m tests.killing` imports everything once, has one thread, and forks a child for every order that comes as a
+line of JSON on stdin: starting Python some hundred times would take minutes. A child runs one job and notes its points
+by name ("before record_accepted 3", "after POST 1": the third statement of that file, the first POST) or, at the point
+it was told, kills itself with SIGKILL.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, Self
+
+import httpx
+import httpx._transports.default
+
+from provisioning import jobs, transport
+from provisioning.database import Row, Sqlite
+from provisioning.jobs import Selection
+from provisioning.settings import Settings
+from tests.clock import MovedClock
+
+ROOT = Path(__file__).parent.parent
+TRUSTING: tuple[Any, ...] = (httpx, httpx._transports.default)
+"""Where the trust store is read, for every client anew; reading it takes longer than a job of 66 people."""
+
+EVERYBODY = Selection(limit=100_000)
+
+JOBS: dict[str, Callable[[Settings, MovedClock], Any]] = {
+    "ingest": lambda settings, clock: jobs.ingest(settings, clock=clock),
+    "create": lambda settings, clock: jobs.create(settings, EVERYBODY, clock=clock),
+    "update": lambda settings, clock: jobs.update(settings, clock=clock),
+}
+
+
+@dataclass(frozen=True)
+class Order:
+    """A job to run at a moment (`now`, ISO), and where to die; with `within`, so many seconds after that point."""
+
+    job: str
+    environ: dict[str, str]
+    now: str
+    at: str | None = None
+    within: float | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: by which signal (0: none), with which code; the points it passed, and when (seconds)."""
+
+    signal: int
+    code: int
+    points: dict[str, float]
+
+
+class Killer:
+    """The process that forks. What its children print on stderr is in the file `stderr`."""
+
+    def __init__(self, stderr: Path) -> None:
+        self.stderr = stderr
+
+    def __enter__(self) -> Self:
+        with self.stderr.open("wb") as told:
+            self._process = subprocess.Popen(
+                [sys.executable, "-X", "faulthandler", "-m", "tests.killing"],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=told,
+                text=True,
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=10)
+
+    def run(self, order: Order) -> Ended:
+        """Run a job in a child of its own."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin
+        assert stdout
+        stdin.write(json.dumps(asdict(order)) + "\n")
+        stdin.flush()
+        line = stdout.readline()
+        assert line, self.stderr.read_text("utf-8")
+        return Ended(**json.loads(line))
+
+
+class _Points:
+    """Where a child is."""
+
+    def __init__(self, at: str | None, within: float | None) -> None:
+        self._at, self._within = at, within
+        self.passed: dict[str, float] = {}
+        self._times: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def around(self, what: str) -> Iterator[None]:
+        with self._lock:
+            self._times[what] += 1
+            name = f"{what} {self._times[what]}"
+        self._pass(f"before {name}")
+        yield
+        self._pass(f"after {name}")
+
+    def _pass(self, point: str) -> None:
+        with self._lock:
+            self.passed[point] = time.monotonic()
+            if point == self._at and self._within is not None:
+                signal.setitimer(signal.ITIMER_REAL, self._within)  # its default action ends the process at once
+            elif point == self._at or (self._within is not None and point == _after(self._at)):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _after(point: str | None) -> str:
+    return f"{point}".replace("before", "after", 1)
+
+
+def _watch(points: _Points) -> None:
+    """Every statement of the job's own thread, and every request; not the keeper of the lease, which has a thread."""
+    select, execute, exchange = Sqlite.select, Sqlite.execute, transport.exchange
+
+    def watched_select(self: Sqlite, sql: str, parameters: Sequence[Any], name: str) -> Iterator[Row]:
+        with points.around(name):
+            yield from select(self, sql, parameters, name)
+
+    def watched_execute(self: Sqlite, sql: str, parameters: Sequence[Any] = (), name: str = "statement") -> int:
+        if threading.current_thread() is not threading.main_thread():
+            return execute(self, sql, parameters, name)
+        with points.around(name):
+            return execute(self, sql, parameters, name)
+
+    def watched_exchange(http: httpx.Client, request: httpx.Request, *args: Any, **named: Any) -> transport.Reply:
+        with points.around(request.method):
+            return exchange(http, request, *args, **named)
+
+    Sqlite.select, Sqlite.execute = watched_select, watched_execute  # type: ignore[method-assign]
+    transport.exchange = watched_exchange
+
+
+def _child(order: Order, report: IO[str]) -> None:
+    logging.basicConfig(level=logging.DEBUG)
+    points = _Points(order.at, order.within)
+    _watch(points)
+    JOBS[order.job](Settings.from_environ(order.environ), MovedClock(datetime.fromisoformat(order.now)))
+    json.dump(points.passed, report)
+    report.flush()
+
+
+def _fork(order: Order) -> Ended:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            os.close(reading)
+            _child(order, os.fdopen(writing, "w"))
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading) as report:
+        passed = report.read()
+    status = os.waitpid(child, 0)[1]
+    ended = os.waitstatus_to_exitcode(status)
+    return Ended(max(0, -ended), max(0, ended), json.loads(passed) if passed else {})
+
+
+def main() -> None:
+    """Take orders until there are no more."""
+    for module in TRUSTING:
+        module.create_ssl_context = functools.cache(module.create_ssl_context)
+    for line in sys.stdin:
+        print(json.dumps(asdict(_fork(Order(**json.loads(line))))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
