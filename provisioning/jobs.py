@@ -321,7 +321,7 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     _hold(work, held, _over(made, waiting, narrowed=narrowed), named=selection.named)
     stopped = _keys(h.people for h in held)
     going = [d for d in chosen if d.key not in stopped]
-    report.counts["held"] = len(chosen) - len(going)
+    report.counts["held"] = report.counts["candidates"] = len(chosen) - len(going)
     if others := len(due) - len(chosen):
         report.note(f"{others} more people are due whom --limit or --only leaves out.")
     affordable, short = _affordable(work, rules, going, stopped | _keys(h.people for h in waiting))

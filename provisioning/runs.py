@@ -1,6 +1,5 @@
 """A run: its report, its row in provisioning.runs, its lease, the open database, and what it decides by."""
 
-import functools
 import json
 import logging
 import uuid
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 
 from provisioning import database, holds, ledger, scim, send, tables
 from provisioning.database import Database
-from provisioning.errors import Busy, MappingError, ProvisioningError, SettingsError
+from provisioning.errors import Busy, DatabaseError, MappingError, ProvisioningError, SettingsError
 from provisioning.graph import Graph
 from provisioning.guards import Guard, Limits, Situation
 from provisioning.holds import Hold
@@ -71,9 +70,13 @@ def no_counts(job: str) -> dict[str, int]:
     return dict.fromkeys(names, 0)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Work:
-    """What a sending run has at hand."""
+    """What a sending run has at hand.
+
+    Nothing here is a `cached_property`: before Python 3.12 one lock serves all instances, and a run that waits for the
+    database would keep a resync in the same worker waiting, too.
+    """
 
     db: Database
     settings: Settings
@@ -82,6 +85,8 @@ class Work:
     report: Report
     clock: Clock
     began: float
+    _book: Ledger | None = field(default=None, init=False)
+    _mapping_at_first: str | None = field(default=None, init=False)
 
     @property
     def target(self) -> str:
@@ -93,12 +98,13 @@ class Work:
         """The job and the run, as holds note them."""
         return self.report.job, self.report.run_id
 
-    @functools.cached_property
+    @property
     def book(self) -> Ledger:
         """The ledger of the target."""
-        return Ledger(self.db, self.target, self.report.run_id, self._missing())
+        self._book = self._book or Ledger(self.db, self.target, self.report.run_id, self._missing())
+        return self._book
 
-    @functools.cached_property
+    @property
     def budget(self) -> Budget:
         """The tenant's calls of 24 h."""
         return Budget.of(self.settings.daily_call_limit)
@@ -153,10 +159,11 @@ class Work:
         more = [f"{prefix}={e.urn} {sorted(e.types.items())}" for prefix, e in extensions]
         return holds.mapping_hash(self.db, self.mapping, more)
 
-    @functools.cached_property
+    @property
     def mapping_at_first(self) -> str:
         """What the mapping was when this run first looked."""
-        return self.mapping_hash()
+        self._mapping_at_first = self._mapping_at_first or self.mapping_hash()
+        return self._mapping_at_first
 
     def changed_mapping(self) -> str | None:
         """The mapping's hash where it is not the accepted one. Before anybody was sent, any mapping is."""
@@ -234,7 +241,8 @@ def recorded(db: Database, report: Report, target: str | None) -> Iterator[None]
         raise
     finally:
         logger.info("%s %s ends with %s: %s", report.job, report.run_id, code, json.dumps(report.counts))
-        ledger.end_run(db, report.run_id, code, report.counts)
+        with _told("that the run has ended could not be written down"):
+            ledger.end_run(db, report.run_id, code, report.counts)
 
 
 @contextmanager
@@ -256,7 +264,17 @@ def leased(
         yield lease
     finally:
         lease.let_go()
-        lease.drop(db)
+        with _told(f"the lease {name} could not be given back and expires in {ledger.LEASE_SECONDS} s"):
+            lease.drop(db)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """A database that fails while a run cleans up is told, but does not stand before what failed the run."""
+    try:
+        yield
+    except DatabaseError as exc:
+        logger.warning("%s: %s", what, exc)
 
 
 @contextmanager

@@ -168,6 +168,17 @@ class GraphEmulator(Emulator):
         """Keep the next valid upload waiting (after processing it, with `apply`); then 202, or 504 unless applied."""
         self._faults.append(_Fault(None if apply else Response(504), apply, stall=seconds))
 
+    def arrive_late(self, body: bytes) -> None:
+        """Process an upload whose client has gone meanwhile: it waited somewhere on the way, and nobody hears of it."""
+        arrived, _ = self._arrive()
+        document = _parsed(body)
+        directory = self.directory()
+        self.calls.append(Call(arrived, 0, _external_ids(document), document))
+        with self._lock:
+            data = [operation["data"] for operation in document["Operations"]]
+            self.accepted += [Accepted(arrived, directory.job, person["externalId"], person) for person in data]
+            directory.stage(data)
+
     def max_calls_in(self, seconds: float = WINDOW) -> int:
         """Return the most calls that came within that time, wherever it began."""
         times = sorted(self._arrivals)
