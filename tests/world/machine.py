@@ -33,11 +33,29 @@ from tests.emulators.hr import HrEmulator
 from tests.emulators.http import Dropped, Emulator, Request, Seconds
 from tests.world.scheduler import Killed, Process, Scheduler, Task
 
-KILL_BEFORE, KILL_AFTER, FREEZE, LOST_BEFORE, LOST_AFTER = "killed before", "killed after", "frozen at", "cut before", "cut after"
+KILL_BEFORE, KILL_AFTER, FREEZE, LOST_BEFORE, LOST_AFTER = (
+    "killed before",
+    "killed after",
+    "frozen at",
+    "cut before",
+    "cut after",
+)
 AT_A_POINT = (KILL_BEFORE, KILL_AFTER, FREEZE, LOST_BEFORE, LOST_AFTER)
 """What happens to a process at its n-th statement or request."""
 
-UPLOADS = ("refused", "never arrives", "no answer", "500 not applied", "500 applied", "429", "429 wait", "bucket full", "stalls", "arrives late", "504 applied")
+UPLOADS = (
+    "refused",
+    "never arrives",
+    "no answer",
+    "500 not applied",
+    "500 applied",
+    "429",
+    "429 wait",
+    "bucket full",
+    "stalls",
+    "arrives late",
+    "504 applied",
+)
 FETCHES = ("refused", "never arrives", "500 not applied", "429 wait", "login page", "empty", "shrunken", "cut off")
 """What happens to the n-th request of a process, of Graph or of HR."""
 

@@ -124,7 +124,7 @@ class Scheduler:
         try:
             if task.process.alive:
                 task.result = task.work()
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the task looks at it
+        except BaseException as error:
             task.error = error
         task.done = True
         self._back.release()

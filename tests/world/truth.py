@@ -70,14 +70,13 @@ def must_exist(record: Record, today: date) -> bool:
 
 
 def differences(record: Record, user: dict[str, Any], today: date, *, gone: bool, known: set[str]) -> list[str]:
-    """Attribute paths in which an account is not as it should be. A manager who has no account cannot be resolved.
+    """Attribute paths in which an account is not as it should be. A manager who has no account is not resolved.
 
     Of somebody whom HR has forgotten (`gone`) nobody knows which of her versions was mirrored last.
     """
     wanted = attributes(record)
-    if wanted.get(MANAGER) not in known:
-        wanted.pop(MANAGER, None)
-    paths = set() if gone else {*attributes(record), MANAGER}
+    resolvable = {MANAGER} if wanted.get(MANAGER) is None or wanted[MANAGER] in known else set()
+    paths = set() if gone else {*attributes(record), MANAGER} - {MANAGER} | resolvable
     found = [path for path in sorted(paths) if user.get(path) != wanted.get(path) and path in {*wanted, *user}]
     if bool(user.get("accountEnabled")) != is_active(record, today, gone=gone):
         found.append("active")

@@ -67,6 +67,7 @@ class World:
         self.removed: set[str] = set()
         self.ever_removed: set[str] = set()
         self.mistaken: set[str] = set()
+        self.mistaken_since = 0.0
         self.resyncs: Counter[str] = Counter()
         self.reconciles = 0
         self.told: list[str] = []
@@ -200,12 +201,19 @@ class World:
     def terminate_many(self, count: int) -> None:
         """Somebody in HR makes a mistake."""
         ids = [i for i in sorted(self.truth) if self.truth[i]["Active"] and i not in self.removed][:count]
+        self.mistaken_since = self.machine.scheduler.now
         for employee_id in ids:
             self.mistaken.add(employee_id)
             self.leave(employee_id, "now")
 
     def mend(self) -> None:
-        """And mends it."""
+        """And mends it, before more accounts are disabled than may go without approval."""
+        since, hit = self.mistaken_since, set[str]()
+        for upload in self.graph.accepted:
+            if upload.time >= since and not upload.data["active"] and upload.external_id in self.mistaken:
+                hit.add(upload.external_id)
+        if len(hit) > MOST_DISABLES:
+            raise Broken(f"mass change: {len(hit)} of {len(self.mistaken)} people were disabled by a mistake")
         for employee_id in sorted(self.mistaken):
             self.rejoin(employee_id, "now")
         self.mistaken.clear()
@@ -406,7 +414,13 @@ class World:
 
     def snapshot(self) -> list[Any]:
         """What must stand still when nothing changes."""
-        tables = ("dbo.Employees", "dbo.AbsentRecords", "provisioning.ledger", "provisioning.intents", "provisioning.forced")
+        tables = (
+            "dbo.Employees",
+            "dbo.AbsentRecords",
+            "provisioning.ledger",
+            "provisioning.intents",
+            "provisioning.forced",
+        )
         return [sorted(map(repr, self.rows(f"SELECT * FROM {table}"))) for table in tables]
 
     # --- the end --------------------------------------------------------------------------------------------------
