@@ -426,8 +426,8 @@ class World:
     # --- the end --------------------------------------------------------------------------------------------------
 
     def round(self, *others: str) -> None:
-        """An hour without faults: ingest, the operator, what is to be sent."""
-        began = self.now
+        """The next hour, without faults: ingest, the operator, what is to be sent. No date passes in it."""
+        self.wait_until((self.now // HOUR + 1) * HOUR + 300.0)
         self.start("ingest")
         self.wait_for_quiet()
         if "MAX_SHRINK" in str(self.ended[-1].error):  # as the message says, for an operator who knows that HR is right
@@ -441,7 +441,6 @@ class World:
                 self.wait_for_quiet()
                 self.start(job)
                 self.wait_for_quiet()
-        self.wait_until(max(began + HOUR, self.now))
 
     def settle(self) -> None:
         """No more faults: within two hourly runs everybody is right; in the end, too, and then it is quiet."""
