@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from provisioning.errors import NotAllowed
-from provisioning.source import is_loopback
+from provisioning.hosts import is_loopback
 
 APPROVER = "Approver"
 PRINCIPAL = "X-MS-CLIENT-PRINCIPAL"

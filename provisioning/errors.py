@@ -102,6 +102,10 @@ class TransportError(UpstreamError):
         super().__init__(message)
 
 
+class Unacceptable(TransportError):
+    """What came, or where it should come from, is not taken; asked again it would be no better."""
+
+
 class DatabaseError(ProvisioningError):
     """The database refused a statement or could not be reached."""
 

@@ -117,7 +117,7 @@ def _words(reply: transport.Reply) -> str:
         told = f"{error.get('code', '')}: {error.get('message', '')}" if isinstance(error, dict) else str(error)
     except (ValueError, KeyError, TypeError, RecursionError):
         told = f"HTTP {reply.status}"
-    return " ".join(told.split())[:LONGEST_WORDS]
+    return " ".join(told.split())[:LONGEST_WORDS].encode("utf-8", "replace").decode()  # half a letter cannot be stored
 
 
 def _azure_tokens(host: str) -> TokenSource:

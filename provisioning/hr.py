@@ -7,21 +7,22 @@ be shown to be complete fails instead of ending early.
 
 import base64
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from provisioning import retry, transport
-from provisioning.errors import TransportError, UpstreamError
+from provisioning import bodies, retry, transport
+from provisioning.errors import TransportError, Unacceptable, UpstreamError
 from provisioning.pacing import Clock
 from provisioning.source import Resource, Source
 
 logger = logging.getLogger(__name__)
 
-MOST_PAGES = 100_000
-"""A fetch of more pages than that is taken for one that never ends."""
+MOST_PAGES, MOST_RECORDS = 100_000, 1_000_000
+"""A fetch of more than that is taken for one that never ends; the key of every record is kept until the last."""
 
 
 class _Again(UpstreamError):
@@ -55,13 +56,16 @@ class HrApi:
         Raises UpstreamError when a page cannot be had, or the pages do not add up to a complete fetch.
         """
         pages = {"single_page": self._single_page, "offset": self._by_offset, "page_number": self._by_number}
-        before: list[Any] = []
+        before: tuple[int, list[Any]] | None = None
+        records = 0
         for count, page in enumerate(pages[resource.paginator.type](resource), 1):
-            if page and page == before:
+            ends = (len(page), [*page[:1], *page[-1:]])  # not the page itself: two large ones would be in memory
+            if page and ends == before:
                 raise UpstreamError(f"{resource.table}: HR gave the same page twice; check the paginator's parameters.")
-            if count > MOST_PAGES:
-                raise UpstreamError(f"{resource.table}: more than {MOST_PAGES} pages.")
-            before = page
+            records += len(page)
+            if count > MOST_PAGES or records > MOST_RECORDS:
+                raise UpstreamError(f"{resource.table}: more than {MOST_PAGES} pages or {MOST_RECORDS} records.")
+            before = ends
             yield page
 
     def record(self, resource: Resource, key: str) -> Any | None:
@@ -117,9 +121,9 @@ class HrApi:
     def _total(self, resource: Resource, body: Any) -> int | None:
         path = resource.paginator.options["total_path"]
         total = _at(body, path) if path else None
-        if isinstance(total, str) and total.isdigit():
+        if isinstance(total, str) and re.fullmatch(r"[0-9]{1,9}", total, re.ASCII):
             total = int(total)
-        if isinstance(total, int) and not isinstance(total, bool):
+        if isinstance(total, int) and not isinstance(total, bool) and total >= 0:
             return total
         if path and "total_path" in resource.paginator.told:
             raise UpstreamError(f"{resource.table}: HR's answer has no total at {'.'.join(path)}.")
@@ -135,22 +139,36 @@ class HrApi:
         return records, body
 
     def _get(self, resource: Resource, path: str, query: dict[str, Any], *, missing: bool = False) -> Any:
+        """One answer, asked for again where that may help; None for a 404 where one may be `missing`."""
         if self._ends is not None and self._clock.monotonic() > self._ends:
             raise UpstreamError(f"{resource.table}: the time of this run was up before HR's last page.")
-        url = httpx.URL(self._source.base_url).join(path) if path else httpx.URL(self._source.base_url)
+        url = self._url(resource, path)
         request = self._http.build_request(
             "GET", url, params={**dict(url.params), **query, **self._query}, headers=self._headers
         )
         try:
-            for attempt in retry.asking_hr(_may_ask_again, self._clock, self._ends):
+            for attempt, seconds in retry.asking_hr(_may_ask_again, self._clock, self._ends):
                 with attempt:
-                    reply = transport.exchange(self._http, request)
+                    reply = transport.exchange(self._http, request, min(seconds, transport.DEADLINE))
                     if missing and reply.status == 404:
                         return None
                     _check(resource, reply)
         except TransportError as exc:
-            raise UpstreamError(f"{resource.table}: HR: {exc}.") from exc
+            raise UpstreamError(f"{resource.table}: HR: {exc}.") from None
         return reply
+
+    def _url(self, resource: Resource, path: str) -> httpx.URL:
+        """An address below `client.base_url`, or a whole one at the same origin. Nothing else ever gets credentials."""
+        base = httpx.URL(self._source.base_url)
+        try:
+            url = base.join(path) if path else base
+        except (httpx.InvalidURL, UnicodeError):
+            raise UpstreamError(f"{resource.table}: what should be asked next is no URL.") from None
+        if (url.scheme, url.host, url.port, url.userinfo) != (base.scheme, base.host, base.port, b""):
+            raise UpstreamError(
+                f"{resource.table}: what should be asked next is not at client.base_url; credentials go there only."
+            )
+        return url
 
 
 def _credentials(source: Source) -> tuple[dict[str, str], dict[str, str]]:
@@ -182,14 +200,14 @@ def _check(resource: Resource, reply: transport.Reply) -> None:
 
 
 def _may_ask_again(exc: BaseException) -> bool:
-    return isinstance(exc, _Again | TransportError)
+    return isinstance(exc, _Again | TransportError) and not isinstance(exc, Unacceptable)
 
 
 def _json(resource: Resource, reply: transport.Reply) -> Any:
     try:
         return reply.json()
-    except (ValueError, RecursionError) as exc:
-        raise UpstreamError(f"{resource.table}: HR's answer is not JSON.") from exc
+    except bodies.Refused as exc:
+        raise UpstreamError(f"{resource.table}: HR's answer {exc}.") from None
 
 
 def _holds(body: Any, path: tuple[str, ...]) -> bool:

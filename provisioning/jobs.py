@@ -123,7 +123,7 @@ def _ingest_one(
         updated=fetch.updated,
         unchanged=fetch.unchanged,
         missing=missing,
-        rejected=len(fetch.rejected),
+        rejected=fetch.rejections,
     )
     _note_fetch(fetch, report)
     if needed and last is None and (unseen := fetch.unseen(mapped)):
@@ -138,12 +138,13 @@ def _spool_changes(db: Database, api: HrApi, resource: Resource, fetch: Fetch, s
     rows: list[mirror.Values] = []
     for page in api.pages(resource):
         before = fetch.distinct
-        rows.extend(fetch.take(page))
+        for some in database.chunks(page):  # a page may be a whole company: its rows are not all in memory at once
+            rows.extend(fetch.take(some))
+            while len(rows) >= database.ROWS_A_STATEMENT:
+                _spool(db, fetch, rows[: database.ROWS_A_STATEMENT], spool)
+                rows = rows[database.ROWS_A_STATEMENT :]
         if fetch.repeats(len(page), before):
             raise UpstreamError(f"{fetch.table.name}: HR gave the same page twice; check the paginator's parameters.")
-        while len(rows) >= database.ROWS_A_STATEMENT:
-            _spool(db, fetch, rows[: database.ROWS_A_STATEMENT], spool)
-            rows = rows[database.ROWS_A_STATEMENT :]
     _spool(db, fetch, rows, spool)
 
 
@@ -201,6 +202,7 @@ def _write_spooled(db: Database, fetch: Fetch, spool: TextIO, newer: set[str]) -
 def _note_fetch(fetch: Fetch, report: Report) -> None:
     for one in fetch.rejected:
         report.note(f"rejected {one.table} {one.key or '(no key)'}: {'; '.join(one.reasons)}")
+    report.untold += fetch.rejections - len(fetch.rejected)
     if fetch.unknown_fields:
         names = ", ".join(sorted(fetch.unknown_fields))
         report.note(f"{fetch.table.name}: fields without a column, not kept: {names}")

@@ -21,6 +21,12 @@ VANISHED_FIELD_ROWS, VANISHED_MAPPED_ROWS = 10, 1
 """A field that no record has any more may empty its column for so many rows, or for one where the mapping uses it
 (an API may leave out what nobody has); above that HR's answer is not believed."""
 
+MOST_TOLD = 1000
+"""So many rejected records are kept with their reasons; beyond that they are counted."""
+
+LONGEST_WORD, LONGEST_KEY = 64, 900
+"""Characters of a key or a field's name that are told, and by which keys that fit no column are told apart."""
+
 _INTEGERS = {
     "bit": (0, 1),
     "tinyint": (0, 2**8 - 1),
@@ -102,6 +108,7 @@ class Fetch:
     updated: int = 0
     unchanged: int = 0
     keyless: int = 0
+    rejections: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     unknown_fields: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
@@ -193,7 +200,7 @@ class Fetch:
         try:
             return canonical_key(typed(key, self.table.key))
         except ValueError:
-            return canonical_key(key)
+            return canonical_key(key)[:LONGEST_KEY]
 
     def _values(self, fields: Iterable[tuple[str, Any]]) -> tuple[Values, list[str]]:
         values: Values = {}
@@ -213,8 +220,8 @@ class Fetch:
         prefix = f"{name}_".casefold()
         if value is None and any(c.name.casefold().startswith(prefix) for c in self.table.columns):
             return
-        if len(self.unknown_fields) < 1000:
-            self.unknown_fields.add(name)
+        if len(self.unknown_fields) < MOST_TOLD:
+            self.unknown_fields.add(_told(name))
 
     def _typed(self, values: Values) -> tuple[Values, list[str]]:
         row, reasons = {}, []
@@ -226,7 +233,9 @@ class Fetch:
         return row, reasons
 
     def _reject(self, key: str | None, reasons: list[str]) -> None:
-        self.rejected.append(Rejected(self.table.name, key, tuple(reasons)))
+        self.rejections += 1
+        if len(self.rejected) < MOST_TOLD:
+            self.rejected.append(Rejected(self.table.name, None if key is None else _told(key), tuple(reasons)))
 
     def _count_emptied(self, before: Values, row: Values) -> None:
         for name, value in before.items():
@@ -248,6 +257,12 @@ def canonical_key(value: Any) -> str:
     if value is None or isinstance(value, bool | list):
         return ""
     return str(value).rstrip(" ").casefold()
+
+
+def _told(word: str) -> str:
+    """A key or a field's name as it may stand in a line of text: cut, and escaped where it would be no single line."""
+    word = word[:LONGEST_WORD] + ("…" if len(word) > LONGEST_WORD else "")
+    return word if word.isprintable() else ascii(word)[1:-1]
 
 
 def typed(value: Any, column: Column) -> Any:

@@ -1,8 +1,9 @@
 """How long to wait before trying again, and when to stop trying."""
 
+import math
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -27,7 +28,7 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
         return float(header)
     try:
         at = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
@@ -39,18 +40,20 @@ def backoff(attempt: int, cap: float = 60.0) -> float:
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not cryptography
 
 
-def asking_hr(again: Predicate, clock: Clock, ends: float | None = None) -> tenacity.Retrying:
-    """Retry one request to the HR API; an error's `retry_after` (seconds) is honoured and does not count.
+def asking_hr(
+    again: Predicate, clock: Clock, ends: float | None = None
+) -> Iterator[tuple[tenacity.AttemptManager, float]]:
+    """Attempts at one request to the HR API, each with the seconds it may take.
 
-    Nothing is waited for that would end after `ends` (of the clock's monotonic time).
+    They end, the last one included, HR_PATIENCE after the first failure; an error's `retry_after` (seconds) is
+    honoured and does not count. Nothing is waited for that would end after `ends` (of the clock's monotonic time).
     """
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(again),
-        stop=_StopAfterFirstFailure(HR_PATIENCE, clock, ends),
-        wait=_wait_as_told,
-        sleep=clock.sleep,
-        reraise=True,
+    stop = _StopAfterFirstFailure(HR_PATIENCE, clock, ends)
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(again), stop=stop, wait=_wait_as_told, sleep=clock.sleep, reraise=True
     )
+    for attempt in attempts:
+        yield attempt, stop.left()
 
 
 def connecting(again: Predicate, clock: Clock, patience: float) -> tenacity.Retrying:
@@ -70,6 +73,11 @@ class _StopAfterFirstFailure(tenacity.stop.stop_base):
     def __init__(self, seconds: float, clock: Clock, ends: float | None = None) -> None:
         self._seconds, self._clock, self._ends = seconds, clock, ends
         self._until: float | None = None
+
+    def left(self) -> float:
+        """Seconds until it gives up; without end before the first failure."""
+        until = [moment for moment in (self._until, self._ends) if moment is not None]
+        return max(0.1, min(until, default=math.inf) - self._clock.monotonic())
 
     def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
         now = self._clock.monotonic()

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from provisioning import source
+from provisioning import hosts, source
 from provisioning.errors import SettingsError
 
 GRAPH_HOSTS = (
@@ -46,7 +46,7 @@ class BulkUpload:
     @property
     def needs_token(self) -> bool:
         """False for an emulator on this machine."""
-        return not source.is_loopback(self.host)
+        return not hosts.is_loopback(self.host)
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class _Reader:
         return BulkUpload(text.rstrip("/"), host, unquote(match[2]), unquote(match[3]))
 
     def may_get_credentials(self, scheme: str, host: str) -> bool:
-        loopback = source.is_loopback(host)
+        loopback = hosts.is_loopback(host)
         if not loopback and host not in GRAPH_HOSTS:
             self.wrong(GRAPH, f"its host must be one of {', '.join(GRAPH_HOSTS)}, or loopback for the emulator.")
         elif scheme != "https" and not (loopback and scheme == "http"):

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
+from provisioning import hosts
 
 _REFERENCE = re.compile(r"\$(\w+)")
+_HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f:.]+", re.IGNORECASE | re.ASCII)
 _PATH = re.compile(r"""\$?(?:(?:^|\.)[^.\[\]'"$]+|\['[^']+'\]|\["[^"]+"\])*""")
 _STEP = re.compile(r"""\['([^']+)'\]|\["([^"]+)"\]|([^.\[\]'"$]+)""")
 _SECRETS = {"password", "token", "api_key"}
@@ -88,11 +89,6 @@ class Source:
         """The resource whose records can be asked for by EmployeeId."""
         keyed = [r for r in self.resources if r.primary_key.casefold() == "employeeid"]
         return next((r for r in keyed if r.item_path), keyed[0] if keyed else None)
-
-
-def is_loopback(host: str | None) -> bool:
-    """Whether a host is this very machine."""
-    return (host or "") in LOOPBACK
 
 
 def load(text: str, environ: Mapping[str, str], problems: list[str]) -> Source | None:
@@ -228,8 +224,12 @@ class _Reader:
             self.wrong(where, "must not hold blanks or control characters.")
         elif not host or parts.scheme not in ("https", "http"):
             self.wrong(where, "must be an https:// address.")
-        elif parts.scheme == "http" and not is_loopback(host):
+        elif parts.scheme == "http" and not hosts.is_loopback(host):
             self.wrong(where, "must be https://; plain http:// is allowed on loopback only.")
+        elif not _HOST.fullmatch(host):
+            self.wrong(where, "its host must be written in ASCII (a name in other letters as xn--…).")
+        elif hosts.is_link_local(host):
+            self.wrong(where, "must not be a link-local address: no HR system is there, and the cloud's metadata is.")
         elif secret:
             self.wrong(where, "must not hold a user name or password; use client.auth.")
         elif parts.query or parts.fragment:

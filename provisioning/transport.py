@@ -1,25 +1,27 @@
 """One HTTP exchange that ends: in time, in size, at the origin it was meant for."""
 
-import json
+import ipaddress
 import logging
+import queue
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import httpcore
 import httpx
 
-from provisioning.errors import TransportError
+from provisioning import bodies, hosts
+from provisioning.errors import TransportError, Unacceptable
 
 DEADLINE = 30.0
 """Seconds that one attempt may take in all."""
 
-LARGEST_ANSWER = 64 * 1024 * 1024
-"""Bytes after decoding; 0.5 MB of gzip can become 1 GiB."""
+LARGEST_ANSWER = 16 * 1024 * 1024
+"""Bytes after decoding; 0.7 MB of gzip can become 700 MB, and 16 MB of people take 170 MB once they are read."""
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # logs every URL at INFO
 logging.getLogger("httpcore").setLevel(logging.WARNING)
@@ -36,8 +38,8 @@ class Reply:
     body: bytes
 
     def json(self) -> Any:
-        """The body as JSON, decimals kept exact. Raises ValueError for what is not JSON, NaN included."""
-        return json.loads(self.body, parse_float=Decimal, parse_constant=_no_constant)
+        """The body as JSON, decimals kept exact. Raises bodies.Refused, a ValueError, for what is not strictly JSON."""
+        return bodies.read_json(self.body)
 
 
 def client() -> httpx.Client:
@@ -46,14 +48,21 @@ def client() -> httpx.Client:
     bounded._pool = httpcore.ConnectionPool(  # httpx has no public way to hand in a network backend
         ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=_BoundedBackend(), keepalive_expiry=5.0
     )
-    timeout = httpx.Timeout(15.0, connect=5.0, pool=DEADLINE)
-    return httpx.Client(transport=bounded, follow_redirects=False, trust_env=False, timeout=timeout)
+    return httpx.Client(
+        transport=bounded,
+        follow_redirects=False,
+        trust_env=False,
+        timeout=httpx.Timeout(15.0, connect=5.0, pool=DEADLINE),
+        headers={"Accept-Encoding": bodies.CODINGS},
+        event_hooks={"response": [_forget_location]},
+    )
 
 
 def exchange(http: httpx.Client, request: httpx.Request, seconds: float = DEADLINE) -> Reply:
     """Send one request and read the whole answer, within so many seconds in all.
 
-    Raises TransportError, which says whether the request may have arrived.
+    Raises TransportError, which says whether the request may have arrived; Unacceptable where asking again is in vain.
+    What the libraries raise is not kept as its cause: it may quote a header that was sent, or what came.
     """
     _attempt.ends = time.monotonic() + seconds
     try:
@@ -63,19 +72,40 @@ def exchange(http: httpx.Client, request: httpx.Request, seconds: float = DEADLI
         finally:
             response.close()
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
-        raise TransportError(f"could not connect ({type(exc).__name__})", ambiguous=False) from exc
+        raise _no_connection(exc) from None
     except httpx.HTTPError as exc:
-        raise TransportError(f"no complete answer ({type(exc).__name__})", ambiguous=True) from exc
+        raise TransportError(f"no complete answer ({type(exc).__name__})", ambiguous=True) from None
 
 
 def _body(response: httpx.Response) -> bytes:
-    parts, size = [], 0
-    for part in response.iter_bytes():
-        parts.append(part)
-        size += len(part)
-        if size > LARGEST_ANSWER:
-            raise TransportError(f"the answer is larger than {LARGEST_ANSWER} bytes", ambiguous=True)
-    return b"".join(parts)
+    """The body, decoded here: httpx decodes a whole piece of it at once, and takes one that was cut for complete."""
+    try:
+        return bodies.decoded(response.iter_raw(), response.headers.get("Content-Encoding", ""), LARGEST_ANSWER)
+    except bodies.Truncated as exc:
+        raise TransportError(f"the answer {exc}", ambiguous=True) from None
+    except bodies.Refused as exc:
+        raise Unacceptable(f"the answer {exc}", ambiguous=True) from None
+
+
+def _no_connection(error: Exception) -> TransportError:
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return Unacceptable("could not connect (its certificate is not trusted)", ambiguous=False)
+    unknown = any(isinstance(cause, socket.gaierror | UnicodeError) for cause in causes)
+    told = "its name could not be resolved" if unknown else type(error).__name__
+    return TransportError(f"could not connect ({told})", ambiguous=False)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _forget_location(response: httpx.Response) -> None:
+    """For httpx builds the request that a redirect asks for even where it follows none, and fails at "mailto:a"."""
+    if response.has_redirect_location:
+        del response.headers["Location"]
 
 
 def _left(timeout: float | None) -> float:
@@ -84,8 +114,45 @@ def _left(timeout: float | None) -> float:
     return max(0.001, left if timeout is None else min(left, timeout))
 
 
+def _addresses(host: str, port: int, seconds: float) -> list[str]:
+    """The addresses of a host, in time: the system's own look-up takes no limit.
+
+    Raises Unacceptable where one of them is link-local, so that no name can stand for a cloud's metadata.
+    """
+    found = [host] if _is_address(host) else _looked_up(host, port, seconds)
+    if any(hosts.is_link_local(address) for address in found):
+        raise Unacceptable("the host has a link-local address, which is not asked", ambiguous=False)
+    return found
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
+
+
+def _looked_up(host: str, port: int, seconds: float) -> list[str]:
+    answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put([str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+        except (OSError, UnicodeError) as exc:
+            answers.put(exc)
+
+    threading.Thread(target=ask, name="look-up", daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise httpcore.ConnectTimeout("the name was not resolved in time") from None
+    if isinstance(answer, Exception):
+        raise httpcore.ConnectError("the name could not be resolved") from answer
+    return answer
+
+
 class _BoundedBackend(httpcore.NetworkBackend):
-    """Opens connections whose every wait ends with the attempt."""
+    """Opens connections whose every wait ends with the attempt, to no link-local address."""
 
     def __init__(self) -> None:
         self._sockets = httpcore.SyncBackend()
@@ -98,8 +165,14 @@ class _BoundedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        stream = self._sockets.connect_tcp(host, port, _left(timeout), local_address, socket_options)
-        return _BoundedStream(stream)
+        refused: Exception = httpcore.ConnectError("the name has no address")
+        for address in _addresses(host, port, _left(timeout)):
+            try:
+                stream = self._sockets.connect_tcp(address, port, _left(timeout), local_address, socket_options)
+                return _BoundedStream(stream)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
+                refused = exc
+        raise refused
 
 
 class _BoundedStream(httpcore.NetworkStream):
@@ -128,7 +201,3 @@ class _BoundedStream(httpcore.NetworkStream):
         if time.monotonic() > _attempt.ends:
             raise error("the attempt's time is up")
         return _left(timeout)
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")

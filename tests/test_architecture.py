@@ -11,12 +11,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = (
-    {"callers", "database", "transport", "pacing", "retry", "source", "settings", "errors"},
+    {"bodies", "callers", "database", "errors", "hosts", "pacing", "retry", "settings", "source", "transport"},
     {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"},
     {"jobs", "runs", "review"},
     {"function_app", "__main__"},
 )
-PURE = ("mirror", "scim", "plan", "guards")
+PURE = ("bodies", "mirror", "scim", "plan", "guards")
 IMPURE = {"os", "time", "random", "socket", "httpx", "sqlite3", "pyodbc", "threading", "logging", "tempfile", "pathlib"}
 MODULES = {p.stem: p for p in (*(ROOT / "provisioning").glob("*.py"), ROOT / "function_app.py") if p.stem != "__init__"}
 

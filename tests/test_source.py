@@ -151,6 +151,21 @@ def test_people_are_the_resource_that_can_be_asked_by_employee_id() -> None:
     assert alone.people is None
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hr.example.",
+        "https://HR_1.example:8443/api",
+        "https://xn--hr-exmple-02a.example",
+        "https://10.0.0.1",
+        "https://[2001:db8::1]:8443",
+        "https://localhost",
+    ],
+)
+def test_a_host_is_a_name_in_ascii_or_an_address(url: str) -> None:
+    assert good(client__base_url=url).base_url == url + "/"
+
+
 @pytest.mark.parametrize("url", ["http://localhost:8071", "http://127.0.0.1:8071/", "http://[::1]:8071/x"])
 def test_plain_http_is_allowed_on_loopback(url: str) -> None:
     assert good(client__base_url=url).base_url == url.rstrip("/") + "/"
@@ -173,6 +188,19 @@ def test_plain_http_is_allowed_on_loopback(url: str) -> None:
         "https://hr.example/\x01",
         "https://u:s3cret@hr.example/",
         "https://hr.example/?key=s3cret",
+        "https://169.254.169.254/",
+        "https://2852039166/",
+        "https://0xa9fea9fe:443/",
+        "https://[::ffff:169.254.169.254]/",
+        "https://[fe80::1]/",
+        "https://[fe80::1%25eth0]/",
+        "https://168.63.129.16/",
+        "https://１６９.254.169.254/",
+        "https://169。254。169。254/",
+        "https://%31%36%39.254.169.254/",
+        "https://hr.exämple/",
+        "https://hr..example/",
+        "https://" + "a" * 64 + ".example/",
         7,
         None,
     ],
@@ -234,6 +262,10 @@ def test_credentials_go_to_an_https_address_or_nowhere(url: Any) -> None:
         ({"endpoint__path": None}, "HR_SOURCE resources[0].endpoint.path: "),
         ({"endpoint__path": "https://evil.example/"}, "HR_SOURCE resources[0].endpoint.path: must be relative"),
         ({"endpoint__path": "//evil.example/"}, "HR_SOURCE resources[0].endpoint.path: must be relative"),
+        ({"endpoint__path": "///evil.example/"}, "HR_SOURCE resources[0].endpoint.path: must be relative"),
+        ({"endpoint__path": " https://evil.example/"}, "HR_SOURCE resources[0].endpoint.path: must be relative"),
+        ({"endpoint__path": "HTTPS:evil.example"}, "HR_SOURCE resources[0].endpoint.path: must be relative"),
+        ({"resource__item_path": "//evil.example/{EmployeeId}"}, "resources[0].item_path: must be relative"),
         ({"endpoint__path": "x?y=1"}, "HR_SOURCE resources[0].endpoint.path: must not hold a query"),
         ({"endpoint__path": "x\ty"}, "HR_SOURCE resources[0].endpoint.path: "),
         ({"endpoint__method": "POST"}, "HR_SOURCE resources[0].endpoint.method: must be GET"),

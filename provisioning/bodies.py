@@ -1,0 +1,168 @@
+"""The body of an answer: its content coding undone in bounded steps, its JSON read strictly. Pure.
+
+RFC 9110 §8.4 (content codings), RFC 1950, 1951 and 1952 (zlib, deflate, gzip), RFC 8259 (JSON).
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+CODINGS = "gzip, deflate"
+"""What is asked for. An answer in any other coding is refused, and so is one that is coded twice."""
+
+MOST_VALUES = 1_000_000
+"""Commas and opening brackets of a JSON text: each may cost 150 bytes of memory once it is read, and two of `[]`
+(three bytes each) take more than 20 times their length."""
+
+MOST_LEVELS = 64
+"""So deep may JSON be nested. Python's own limit differs between 3.11 (about 1,000), 3.12 and 3.14."""
+
+_STEP = 256 * 1024
+_GZIP, _ZLIB, _BARE_DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
+
+
+class Refused(ValueError):
+    """A body that is not taken. The text follows "the answer", and repeats nothing of the body."""
+
+
+class Truncated(Refused):
+    """A body that ends too early, or is garbled: asked for again, it may come whole."""
+
+
+def decoded(parts: Iterable[bytes], coding: str, most: int) -> bytes:
+    """The body that came in these parts, its Content-Encoding undone; at most so many bytes in all.
+
+    Never holds more than that and a step of 256 KB. Raises Refused, and Truncated for a body that ends before its
+    end-of-stream marker (which httpx takes for complete), or goes on after it.
+    """
+    undone = _undone(parts, coding.strip().lower())
+    body = bytearray()
+    for piece in undone:
+        body += piece
+        if len(body) > most:
+            raise Refused(f"is larger than {most} bytes")
+    return bytes(body)
+
+
+def _undone(parts: Iterable[bytes], coding: str) -> Iterable[bytes]:
+    if coding in ("", "identity"):
+        return parts
+    if coding in ("gzip", "x-gzip"):
+        return _inflated(parts, zlib.decompressobj(_GZIP), members=True)
+    if coding == "deflate":
+        return _deflate(iter(parts))
+    raise Refused(f"has a Content-Encoding other than {CODINGS}")
+
+
+def _deflate(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """RFC 9110 §8.4.1.2: zlib's format; some servers send it bare. Two bytes tell (RFC 1950 §2.2)."""
+    head = b""
+    while len(head) < 2 and (part := next(parts, None)) is not None:
+        head += part
+    wrapped = len(head) > 1 and head[0] & 15 == 8 and int.from_bytes(head[:2], "big") % 31 == 0
+    inflater = zlib.decompressobj(_ZLIB if wrapped else _BARE_DEFLATE)
+    yield from _inflated(_chain(head, parts), inflater, members=False)
+
+
+def _chain(head: bytes, parts: Iterator[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from parts
+
+
+def _inflated(parts: Iterable[bytes], inflater: "zlib._Decompress", *, members: bool) -> Iterator[bytes]:
+    """Pieces of at most a step. `members`: another gzip member may follow, and nothing else (RFC 1952 §2.2)."""
+    began = False
+    for part in parts:
+        began = began or bool(part)
+        while part:
+            if inflater.eof:
+                inflater = _next_member(members)
+            yield from _steps(inflater, part)
+            part = inflater.unused_data
+    if began and not inflater.eof:
+        raise Truncated("ends before its compressed content does")
+
+
+def _next_member(members: bool) -> "zlib._Decompress":
+    if not members:
+        raise Truncated("goes on after the end of its compressed content")
+    return zlib.decompressobj(_GZIP)
+
+
+def _steps(inflater: "zlib._Decompress", part: bytes) -> Iterator[bytes]:
+    """What a part of the body becomes, a step at a time: 1 KB of it may be 1 MB."""
+    while not inflater.eof:
+        try:
+            piece = inflater.decompress(part, _STEP)
+        except zlib.error:
+            raise Truncated("is not the compressed content that it says it is") from None
+        yield piece
+        part = inflater.unconsumed_tail
+        if not part and len(piece) < _STEP:
+            return
+
+
+def read_json(body: bytes) -> Any:
+    """A body as JSON, decimals kept exact. Raises Refused, whose text tells where, and no value.
+
+    A byte order mark is ignored, as RFC 8259 §8.1 allows; any other encoding than UTF-8, a name given twice in one
+    object (§4: who reads it may take either), NaN and Infinity (§6) are refused.
+    """
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > MOST_VALUES:
+        raise Refused(f"holds more than {MOST_VALUES} values")
+    try:
+        text = body.decode("utf-8-sig")
+        document = json.loads(text, parse_float=Decimal, parse_constant=_constant, object_pairs_hook=_object)
+    except UnicodeDecodeError:
+        raise Refused("is not JSON: it is not UTF-8") from None
+    except json.JSONDecodeError as exc:
+        raise Refused(_not_json(body, exc)) from None
+    except RecursionError:
+        raise Refused(_TOO_DEEP) from None
+    except InvalidOperation:
+        raise Refused("holds a number that is too large") from None
+    except Refused:
+        raise
+    except ValueError:  # Python's limit of 4,300 digits
+        raise Refused("holds a number of too many digits") from None
+    _check_levels(document)
+    return document
+
+
+_TOO_DEEP = f"is nested more than {MOST_LEVELS} levels deep"
+
+
+def _check_levels(document: Any) -> None:
+    levels, nodes = 0, [document]
+    while nodes:
+        levels += 1
+        if levels > MOST_LEVELS:
+            raise Refused(_TOO_DEEP)
+        children = (child for node in nodes for child in _children(node))
+        nodes = [child for child in children if isinstance(child, dict | list)]
+
+
+def _children(node: Any) -> Iterable[Any]:
+    return node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+
+
+def _not_json(body: bytes, error: json.JSONDecodeError) -> str:
+    start = body[:1000].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start:
+        return "is not JSON: it is empty"
+    if start.startswith(b"<"):
+        return "is not JSON but a page of HTML or XML, perhaps one to sign in"
+    return f"is not JSON (line {error.lineno}, column {error.colno})"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Refused("holds an object with one name twice")
+    return found
+
+
+def _constant(_name: str) -> Any:
+    raise Refused("is not JSON: it holds NaN or Infinity")
