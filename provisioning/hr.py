@@ -164,7 +164,7 @@ class HrApi:
             url = base.join(path) if path else base
         except (httpx.InvalidURL, UnicodeError):
             raise UpstreamError(f"{resource.table}: what should be asked next is no URL.") from None
-        if (url.scheme, url.host, url.port, url.userinfo) != (base.scheme, base.host, base.port, b""):
+        if (url.scheme, url.raw_host, url.port, url.userinfo) != (base.scheme, base.raw_host, base.port, b""):
             raise UpstreamError(
                 f"{resource.table}: what should be asked next is not at client.base_url; credentials go there only."
             )

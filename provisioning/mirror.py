@@ -21,7 +21,7 @@ VANISHED_FIELD_ROWS, VANISHED_MAPPED_ROWS = 10, 1
 """A field that no record has any more may empty its column for so many rows, or for one where the mapping uses it
 (an API may leave out what nobody has); above that HR's answer is not believed."""
 
-MOST_TOLD = 1000
+MOST_TOLD = 500
 """So many rejected records are kept with their reasons; beyond that they are counted."""
 
 LONGEST_WORD, LONGEST_KEY = 64, 900

@@ -88,12 +88,9 @@ def _body(response: httpx.Response) -> bytes:
 
 
 def _no_connection(error: Exception) -> TransportError:
-    causes = list(_causes(error))
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
         return Unacceptable("could not connect (its certificate is not trusted)", ambiguous=False)
-    unknown = any(isinstance(cause, socket.gaierror | UnicodeError) for cause in causes)
-    told = "its name could not be resolved" if unknown else type(error).__name__
-    return TransportError(f"could not connect ({told})", ambiguous=False)
+    return TransportError(f"could not connect ({type(error).__name__})", ambiguous=False)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -147,7 +144,7 @@ def _looked_up(host: str, port: int, seconds: float) -> list[str]:
     except queue.Empty:
         raise httpcore.ConnectTimeout("the name was not resolved in time") from None
     if isinstance(answer, Exception):
-        raise httpcore.ConnectError("the name could not be resolved") from answer
+        raise TransportError("could not connect (its name could not be resolved)", ambiguous=False)
     return answer
 
 

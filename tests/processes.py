@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,11 +59,17 @@ class Started:
         paths = {"PYTHONPATH": str(IMPATIENT)} if impatient else {}
         env = {"PATH": os.environ["PATH"], **paths, **environ}
         self.began = time.monotonic()
-        self._process = subprocess.Popen(measured, env=env, cwd=ROOT, stdout=-1, stderr=-1, text=True)
+        self._process = subprocess.Popen(
+            measured, env=env, cwd=ROOT, stdout=-1, stderr=-1, text=True, start_new_session=True
+        )
 
     def end(self, seconds: float = 100.0) -> Ended:
         """Wait for it. Whatever it printed is words, no traceback."""
-        out, err = self._process.communicate(timeout=seconds)
+        try:
+            out, err = self._process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            raise
         with self._costs as file:
             code, wall, cpu, peak = json.load(file)
         assert "Traceback" not in err, err

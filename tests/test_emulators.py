@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
+import random
 import signal
 import subprocess
 import sys
@@ -514,6 +515,51 @@ def test_a_dropped_connection_gives_no_answer(graph: GraphEmulator, client: http
     with pytest.raises(httpx.RemoteProtocolError):
         send(client, graph, person())
     assert (graph.calls[0].status, len(graph.accepted)) == (0, int(apply))
+
+
+@pytest.mark.parametrize("apply", [True, False])
+def test_a_reset_connection_is_seen_broken(graph: GraphEmulator, client: httpx.Client, apply: bool) -> None:
+    """Not closed in order: what a client must expect of a network that fails."""
+    graph.drop_next(apply=apply, reset=True)
+    with pytest.raises(httpx.ReadError, match="reset"):
+        send(client, graph, person())
+    assert (graph.calls[0].status, len(graph.accepted)) == (0, int(apply))
+    assert send(client, graph, person()) == 202
+
+
+def in_a_storm(client: httpx.Client, clock: Clock, seed: int, uploads: int) -> tuple[GraphEmulator, list[str]]:
+    """Return a Graph and what was heard of so many uploads to it, one by one."""
+    heard = []
+    with GraphEmulator(clock=clock) as graph:
+        graph.storm(random.Random(seed), stall=0.01)
+        for number in range(uploads):
+            clock.now += 1.0
+            try:
+                answer = upload(client, graph, bulk(person(number)))
+                heard.append(f"{answer.status_code} {'Retry-After' in answer.headers}")
+            except httpx.ReadError:
+                heard.append("reset")
+    return graph, heard
+
+
+def test_a_storm_brings_every_fault_and_the_same_for_the_same_seed(client: httpx.Client, clock: Clock) -> None:
+    """Half of what is uploaded goes wrong, before or after people were processed."""
+    graph, heard = in_a_storm(client, clock, 1, 150)
+    assert set(heard) == {"202 False", "429 False", "429 True", "500 False", "reset"}
+    assert heard == in_a_storm(client, clock, 1, 150)[1] != in_a_storm(client, clock, 2, 150)[1]
+    arrived = {accepted.external_id for accepted in graph.accepted}
+    for kind in ("500 False", "reset"):
+        assert {str(n) in arrived for n, what in enumerate(heard) if what == kind} == {True, False}
+    for kind, came in (("202 False", True), ("429 False", False), ("429 True", False)):
+        assert {str(n) in arrived for n, what in enumerate(heard) if what == kind} == {came}
+
+
+def test_a_storm_excuses_nothing(graph: GraphEmulator, client: httpx.Client) -> None:
+    """Wrong requests are refused, and limits hold, as in good weather."""
+    graph.storm(random.Random(1), share=1.0, stall=0.0)
+    assert send(client, graph, person(active=None)) == 400
+    assert upload(client, graph, bulk(person(1), person(1))).status_code == 400
+    assert [violation.rule for violation in graph.violations] == ["twice in a request"]
 
 
 def test_latency_delays_the_answer(graph: GraphEmulator, client: httpx.Client) -> None:

@@ -1,5 +1,6 @@
 """What Graph's answers ask for, and what goes to it."""
 
+import gzip
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,12 +8,13 @@ from email.utils import format_datetime
 
 import pytest
 
-from provisioning import graph, retry, transport
+from provisioning import graph, retry, scim, transport
 from provisioning.graph import LONGEST_WORDS, Graph, Reaction
 from provisioning.pacing import Pace
 from provisioning.settings import BulkUpload, Settings
 from tests.clock import MovedClock
 from tests.emulators.graph import GraphEmulator
+from tests.test_scim import resource
 
 FULL = b'{"error": {"code": "InternalServerError", "message": "The bucket is full."}}'
 
@@ -119,12 +121,9 @@ def test_an_emulator_gets_no_token(graph: GraphEmulator) -> None:
 
 @pytest.mark.parametrize("apply", [True, False])
 def test_a_connection_that_breaks_leaves_doubt(graph: GraphEmulator, apply: bool) -> None:
-    from provisioning import scim  # noqa: PLC0415
-    from tests.test_scim import resource  # noqa: PLC0415
-
     graph.drop_next(apply=apply)
     with Graph(endpoint(graph)) as opened:
-        found = opened.upload(scim.bulk_request([("7", resource(["title"], ["x"]))]))
+        found = opened.upload(one_person())
     assert (found.reaction, found.ambiguous) == (Reaction.AGAIN, True)
 
 
@@ -133,6 +132,50 @@ def test_nobody_listening_leaves_none(graph: GraphEmulator) -> None:
     with Graph(gone) as opened:
         found = opened.upload(b"{}")
     assert (found.reaction, found.ambiguous) == (Reaction.AGAIN, False)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_stops_the_run_and_takes_neither_token_nor_people_along(graph: GraphEmulator, status: int) -> None:
+    real = replace(endpoint(graph), host="graph.microsoft.com")
+    with GraphEmulator() as other:
+        graph.fail_next(status, {"Location": other.upload_url})
+        with Graph(real, lambda: lambda: "t0ken") as opened:
+            found = opened.upload(one_person())
+        assert (found.reaction, found.status, found.ambiguous) == (Reaction.STOP, status, False)
+        assert not other.calls
+        assert not other.refusals
+
+
+@pytest.mark.parametrize("place", ["mailto:a", "http://xn--a/", "http://[::"])
+def test_a_redirect_to_nowhere_is_an_answer_all_the_same(graph: GraphEmulator, place: str) -> None:
+    graph.fail_next(302, {"Location": place})
+    with Graph(endpoint(graph)) as opened:
+        assert opened.upload(one_person()).status == 302
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Encoding": "gzip"}, gzip.compress(FULL)[:-1]),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b" " * 20_000_000)),
+        ({"Content-Encoding": "br"}, FULL),
+        ({"Content-Length": "99"}, FULL),
+    ],
+    ids=["cut gzip", "bomb", "brotli", "short"],
+)
+def test_an_answer_that_cannot_be_read_leaves_doubt(graph: GraphEmulator, headers: dict[str, str], body: bytes) -> None:
+    graph.fail_next(500, headers, body, apply=True)
+    with Graph(endpoint(graph)) as opened:
+        found = opened.upload(one_person())
+    assert (found.reaction, found.ambiguous) == (Reaction.AGAIN, True)
+
+
+def one_person() -> bytes:
+    return scim.bulk_request([("7", resource(["title"], ["x"]))])
+
+
+def test_half_a_letter_in_graphs_words_can_be_stored() -> None:
+    assert answer(403, body=b'{"error": {"code": "C", "message": "a \\ud83e b"}}').words == "C: a ? b"
 
 
 def test_calls_are_spaced_evenly_and_idle_slots_not_saved_up(clock: MovedClock) -> None:

@@ -1,21 +1,27 @@
 """The HR API over real HTTP: credentials, pages that add up, single records, and answers that are not believed."""
 
 import base64
+import gzip
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from provisioning import hr as hr_module
 from provisioning import source
 from provisioning.errors import UpstreamError
 from provisioning.hr import HrApi
+from tests.canary import Canary
 from tests.clock import MovedClock
 from tests.emulators import people
 from tests.emulators.hr import HrEmulator
@@ -43,7 +49,7 @@ def fetch(found: source.Source) -> list[Any]:
 
 
 @contextmanager
-def server(answer: Callable[[str, dict[str, list[str]], Any], Answer]) -> Iterator[str]:
+def server(answer: Callable[[str, dict[str, list[str]], Any], Answer], *, keeps_lengths: bool = True) -> Iterator[str]:
     """An HTTP server of one function: (path, query, headers) → answer."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -51,7 +57,7 @@ def server(answer: Callable[[str, dict[str, list[str]], Any], Answer]) -> Iterat
             parts = urlsplit(self.path)
             status, headers, body = answer(parts.path, parse_qs(parts.query), self.headers)
             self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            for name, value in {**({"Content-Length": str(len(body))} if keeps_lengths else {}), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
@@ -201,6 +207,9 @@ def offset_pages(pages: list[Any]) -> Callable[..., Answer]:
         ([{"data": [{"a": 1}], "total": None}], "no total at total"),
         ([{"data": [{"a": 1}], "total": True}], "no total at total"),
         ([{"data": [], "total": 2}], "stopped at 0 of 2"),
+        ([{"data": [{"a": 1}], "total": -1}], "no total at total"),
+        ([{"data": [{"a": 1}], "total": "²"}], "no total at total"),
+        ([{"data": [{"a": 1}], "total": "9" * 10}], "no total at total"),
         ([{"data": None, "total": 0}], "no list of records at data"),
         ([[{"a": 1}]], "no list of records at data"),
         ([{"data": [{"a": 1}], "total": 9}, {"data": [{"a": 1}], "total": 9}], "same page twice"),
@@ -212,6 +221,16 @@ def test_a_fetch_that_does_not_add_up_fails(pages: list[Any], told: str) -> None
     endpoint = {"path": "x", "data_selector": "data", "paginator": OFFSET}
     with server(offset_pages(pages)) as url, pytest.raises(UpstreamError, match=told):
         fetch(api(url, endpoint=endpoint))
+
+
+def test_a_fetch_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hr_module, "MOST_RECORDS", 100)
+    endpoint = {"path": "x", "data_selector": "data", "paginator": {**OFFSET, "total_path": None}}
+    number = count()
+    with server(lambda *_: as_json({"data": [{"a": next(number)} for _ in range(7)]})) as url:
+        with pytest.raises(UpstreamError, match="or 100 records"):
+            fetch(api(url, endpoint=endpoint))
+    assert next(number) == 105
 
 
 def test_without_a_total_an_empty_page_ends_the_fetch() -> None:
@@ -228,11 +247,19 @@ def test_a_page_that_is_empty_too_early_fails() -> None:
             fetch(api(url, endpoint=endpoint))
 
 
-@pytest.mark.parametrize("body", [b"<html>Log in</html>", b'{"a": NaN}', b"", b"[" * 100_000])
-def test_what_is_not_json_is_told_without_repeating_it(body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"<html>Log in</html>", "is not JSON but a page of HTML"),
+        (b'{"a": NaN}', "is not JSON: it holds NaN"),
+        (b"", "is not JSON: it is empty"),
+        (b"[" * 100_000, "is nested more than 64 levels deep"),
+    ],
+)
+def test_what_is_not_json_is_told_without_repeating_it(body: bytes, told: str) -> None:
     with (
         server(lambda *_: (200, {}, body)) as url,
-        pytest.raises(UpstreamError, match="Employees: HR's answer is not JSON"),
+        pytest.raises(UpstreamError, match=f"^Employees: HR's answer {told}"),
     ):
         fetch(api(url))
 
@@ -311,6 +338,66 @@ def test_a_page_is_given_up_30_seconds_after_its_first_failure() -> None:
     assert sum(clock.sleeps) <= 30
 
 
+def test_the_last_attempt_ends_with_the_patience_too(canary: Canary) -> None:
+    """A page that fails, and then hangs, would else be waited for 30 s more."""
+
+    class Drowsy(MovedClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            self.move(seconds=29.7 - seconds)
+
+    asked, free, began = list[int](), threading.Event(), time.monotonic()
+
+    def answer(*_: Any) -> Answer:
+        asked.append(1)
+        if len(asked) > 1:
+            free.wait(20)
+        return 500, {}, b""
+
+    with server(answer) as url:
+        found = api(url)
+        with (
+            HrApi(found, Drowsy()) as hr,
+            pytest.raises(UpstreamError, match=r"HR: no complete answer \(ReadTimeout\)"),
+        ):
+            list(hr.pages(found.resources[0]))
+        free.set()
+    assert len(asked) == 2
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Encoding": "gzip"}, gzip.compress(b"[]")[:-1]),
+        ({"Content-Length": "9"}, b"[]"),
+        ({"Transfer-Encoding": "chunked"}, b"2\r\n[]\r\n"),
+    ],
+    ids=["gzip", "length", "chunked"],
+)
+def test_an_answer_that_was_cut_is_asked_for_again(headers: dict[str, str], body: bytes) -> None:
+    answers = iter([(200, headers, body), as_json([{"a": 1}])])
+    with server(lambda *_: next(answers), keeps_lengths="Transfer-Encoding" not in headers) as url:
+        assert fetch(api(url)) == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Content-Encoding": "br"}, b"[]"),
+        ({"Content-Encoding": "gzip"}, gzip.compress(b"0" * 17_000_000)),
+        ({}, b"[1, 1"),
+        ({}, b"<html>"),
+    ],
+    ids=["coding", "size", "cut JSON", "HTML"],
+)
+def test_an_answer_that_would_be_no_better_is_not_asked_for_again(headers: dict[str, str], body: bytes) -> None:
+    asked: list[int] = []
+    with server(lambda *_: asked.append(1) or (200, headers, body)) as url, pytest.raises(UpstreamError):  # type: ignore[func-returns-value]
+        fetch(api(url))
+    assert asked == [1]
+
+
 @pytest.mark.parametrize(
     ("status", "told"), [(401, "check client.auth"), (403, "check client.auth"), (404, "check endpoint")]
 )
@@ -340,6 +427,44 @@ def test_a_single_record_behind_a_redirect_is_not_followed_either() -> None:
         found = api(url, item_path="staff/{EmployeeId}")
         with HrApi(found, MovedClock()) as hr, pytest.raises(UpstreamError, match="a redirect"):
             hr.record(found.resources[0], "A")
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "http://127.0.0.2:{port}/base/x",
+        "http://127.0.0.1:1/base/x",
+        "https://127.0.0.1:{port}/base/x",
+        "http://localhost:{port}/base/x",
+        "//evil.example/x",
+        "http://somebody@127.0.0.1:{port}/base/x",
+        "http://127.0.0.1:{port}@evil.example/x",
+        "ftp://127.0.0.1:{port}/base/x",
+        "mailto:x",
+        "http://[::",
+        "http://xn--a/",
+        "\x01",
+    ],
+)
+def test_what_is_asked_next_never_leaves_the_origin(elsewhere: str) -> None:
+    """No next link is followed yet, and settings refuse such a path; this is the one gate all requests go through."""
+    asked: list[str] = []
+    with server(lambda path, _q, _h: asked.append(path) or as_json([])) as url:  # type: ignore[func-returns-value]
+        found = api(url, auth={"type": "bearer", "token": "$HR_TOKEN"})
+        resource = replace(found.resources[0], path=elsewhere.format(port=urlsplit(url).port))
+        with HrApi(found, MovedClock()) as hr, pytest.raises(UpstreamError, match="asked next is") as failed:
+            list(hr.pages(resource))
+    assert asked == []
+    assert "evil" not in str(failed.value)
+
+
+def test_a_whole_address_at_the_origin_is_asked() -> None:
+    asked: list[str] = []
+    with server(lambda path, _q, _h: asked.append(path) or as_json([])) as url:  # type: ignore[func-returns-value]
+        found = api(url)
+        with HrApi(found, MovedClock()) as hr:
+            list(hr.pages(replace(found.resources[0], path=f"{url.replace('http', 'HTTP')}next")))
+    assert asked == ["/base/next"]
 
 
 def test_nobody_answers() -> None:

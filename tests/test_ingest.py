@@ -165,6 +165,17 @@ def test_of_two_records_with_one_key_the_first_is_kept(
     assert cells(db, "EmployeeId", "Title = 'Twin'") == []
 
 
+def test_of_many_rejected_people_some_are_told_and_all_are_counted(
+    settings: Settings, hr: HrEmulator, clock: MovedClock
+) -> None:
+    endless = [{"EmployeeId": f"X{n}", "BirthDate": "never"} for n in range(1200)]
+    hr.fail_next(200, None, json.dumps({"data": endless, "total": 1200}).encode())
+    report = jobs.ingest(settings, clock=clock)
+    assert (report.counts["rejected"], report.counts["fetched"]) == (1200, 1200)
+    assert (sum(note.startswith("rejected ") for note in report.notes), report.untold) == (500, 700)
+    assert report.notes[-1].startswith("warning: ")  # what is told of all is not lost behind them
+
+
 def test_times_are_compared_at_the_precision_that_is_kept(
     settings: Settings, hr: HrEmulator, db: Database, clock: MovedClock
 ) -> None:

@@ -154,6 +154,28 @@ def test_a_record_that_is_no_object_is_rejected() -> None:
     assert rejected("text") == ("the record is not an object",)
 
 
+def test_the_rejected_are_all_counted_and_500_of_them_kept() -> None:
+    fetch = Fetch(TABLE, {})
+    fetch.take([{}] * 3000)
+    assert (fetch.fetched, fetch.rejections, len(fetch.rejected)) == (3000, 3000, 500)
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [("é 1", "é 1"), ("a\nb", "a\\nb"), ("a\ud83e", "a\\ud83e"), ("\x1b[2J", "\\x1b[2J"), ("7" * 900, "7" * 64 + "…")],
+)
+def test_a_key_is_told_in_one_line_that_can_be_printed(key: str, told: str) -> None:
+    fetch = Fetch(TABLE, {})
+    fetch.take([{"Id": key, "Title": "much too long"}])
+    assert fetch.rejected[0].key == told
+
+
+def test_what_is_remembered_of_a_key_that_fits_nowhere_is_bounded() -> None:
+    fetch = Fetch(TABLE, {})
+    fetch.take([{"Id": "7" * 1_000_000}])
+    assert max(map(len, fetch.seen)) <= 900
+
+
 def test_of_two_records_with_one_key_the_second_is_rejected() -> None:
     fetch = Fetch(TABLE, {})
     rows = fetch.take([{"Id": "a1", "Title": "one"}, {"Id": "A1 ", "Title": "two"}])

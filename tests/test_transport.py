@@ -5,11 +5,13 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -17,7 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from provisioning import transport
-from provisioning.errors import TransportError
+from provisioning.errors import TransportError, Unacceptable
+from tests.canary import MARKER, Canary
 
 
 @contextmanager
@@ -75,7 +78,21 @@ def test_a_drip_ends_with_the_attempt(before: bytes, each: bytes) -> None:
     assert time.monotonic() - began < 3
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"], ids=["nothing", "half"])
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+BROKEN = {
+    "nothing": b"",
+    "half a head": b"HTTP/1.1 200 OK\r\nContent-Len",
+    "a short body": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi",
+    "no body": b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 9\r\n\r\nhi",
+    "no last chunk": CHUNKED + b"2\r\nhi\r\n",
+    "half a chunk": CHUNKED + b"9\r\nhi",
+    "half an end": CHUNKED + b"2\r\nhi\r\n0\r\n",
+    "a chunk without a size": CHUNKED + b"x\r\nhi\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN.keys())
 def test_a_broken_connection_may_have_carried_the_request(answer: bytes) -> None:
     with server(lambda c: c.sendall(answer)) as url, pytest.raises(TransportError) as failed:
         ask(url)
@@ -90,16 +107,17 @@ def test_without_a_connection_nothing_was_sent() -> None:
     assert not failed.value.ambiguous
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(self_signed(tmp_path))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=lambda: shake_hands(context, listening), daemon=True)
         thread.start()
-        with pytest.raises(TransportError, match="could not connect") as failed:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "self-signed.pem"))  # nobody there is asked either
+        with pytest.raises(Unacceptable, match="its certificate is not trusted") as failed:
             ask(f"https://127.0.0.1:{listening.getsockname()[1]}/")
         thread.join(5)
-    assert "CERTIFICATE_VERIFY_FAILED" in str(failed.value.__cause__)
+    assert not failed.value.ambiguous
 
 
 def shake_hands(context: ssl.SSLContext, listening: socket.socket) -> None:
@@ -130,8 +148,9 @@ def test_a_small_body_that_decodes_to_a_huge_one_is_refused(monkeypatch: pytest.
         ask(url)
 
 
-def test_a_redirect_is_an_answer_like_any_other() -> None:
-    answer = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2:1/\r\nContent-Length: 0\r\n\r\n"
+@pytest.mark.parametrize("place", ["http://127.0.0.2:1/", "mailto:a", "http://xn--a/", "http://[::", "//", "\x01", ""])
+def test_a_redirect_is_an_answer_like_any_other_wherever_it_leads(place: str) -> None:
+    answer = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode()
     with server(lambda c: c.sendall(answer)) as url:
         assert ask(url).status == 302
 
@@ -143,11 +162,144 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
         assert ask(url).status == 200
 
 
-@pytest.mark.parametrize("text", [b"NaN", b'{"a": Infinity}', b"<html>", b""])
-def test_what_is_not_json_is_not_taken_for_it(text: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - json's own, of several kinds
-        transport.Reply(200, {}, text).json()
+def test_a_password_in_a_netrc_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("default login somebody password s3cret")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert b"authorization" not in what_is_asked().lower()
 
 
-def test_decimals_stay_exact() -> None:
-    assert str(transport.Reply(200, {}, b"0.10").json()) == "0.10"
+def test_only_codings_that_are_decoded_here_are_asked_for() -> None:
+    assert b"\r\nAccept-Encoding: gzip, deflate\r\n" in what_is_asked()
+
+
+def what_is_asked() -> bytes:
+    seen: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                seen.append(connection.recv(65536))
+                connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        ask(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        thread.join(5)
+    return seen[0]
+
+
+@pytest.mark.parametrize("kept", [3, 12, -9, -8, -4, -1])
+def test_a_gzip_that_ends_too_early_may_come_whole_the_next_time(kept: int) -> None:
+    body = gzip.compress(b"[" + b"1," * 500 + b"1]")[:kept]
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with server(lambda c: c.sendall(head + body)) as url, pytest.raises(TransportError, match="ends before") as failed:
+        ask(url)
+    assert failed.value.ambiguous
+    assert not isinstance(failed.value, Unacceptable)
+
+
+def test_what_would_be_no_better_a_second_time_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "LARGEST_ANSWER", 1_000)
+    for answer in (b"Content-Length: 1001\r\n\r\n" + b"x" * 1001, b"Content-Encoding: br\r\nContent-Length: 0\r\n\r\n"):
+        with server(lambda c, a=answer: c.sendall(b"HTTP/1.1 200 OK\r\n" + a)) as url, pytest.raises(Unacceptable):  # type: ignore[misc]
+            ask(url)
+
+
+# --- names and addresses ------------------------------------------------------------------------------------------
+
+
+def resolve(monkeypatch: pytest.MonkeyPatch, *addresses: str, seconds: float = 0.0) -> None:
+    """What the system's look-up answers from now on for a name; an address stays itself."""
+    ask_system = socket.getaddrinfo
+
+    def answer(host: str, port: int, *rest: Any, **named: Any) -> list[Any]:
+        if host != "hr.example":
+            return ask_system(host, port, *rest, **named)
+        time.sleep(seconds)
+        return [found for address in addresses for found in ask_system(address, port, *rest, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [["169.254.169.254"], ["127.0.0.1", "169.254.169.254"], ["::ffff:169.254.169.254"], ["fe80::1"], ["168.63.129.16"]],
+    ids=" ".join,
+)
+def test_a_name_that_stands_for_a_link_local_address_is_never_asked(
+    monkeypatch: pytest.MonkeyPatch, addresses: list[str]
+) -> None:
+    resolve(monkeypatch, *addresses)
+    monkeypatch.setattr(socket, "create_connection", None)  # to be called it must not even come
+    with pytest.raises(Unacceptable, match="a link-local address, which is not asked") as failed:
+        ask("https://hr.example/")
+    assert not failed.value.ambiguous
+
+
+@pytest.mark.parametrize("spelled", ["169.254.169.254", "2852039166", "0xa9fea9fe", "[::ffff:a9fe:a9fe]", "[fe80::1]"])
+def test_a_link_local_address_is_never_asked_however_it_is_spelled(
+    monkeypatch: pytest.MonkeyPatch, spelled: str
+) -> None:
+    monkeypatch.setattr(socket, "create_connection", None)
+    with pytest.raises(Unacceptable, match="a link-local address, which is not asked"):
+        ask(f"https://{spelled}/")
+
+
+def test_where_one_address_of_a_name_does_not_answer_the_next_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolve(monkeypatch, "::1", "127.0.0.1")  # the server listens at 127.0.0.1 only
+    with server(lambda c: c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as url:
+        assert ask(url.replace("127.0.0.1", "hr.example")).status == 200
+
+
+def test_a_name_that_is_not_resolved_in_time_ends_the_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's look-up takes no limit: with a dead name server it takes half a minute and more."""
+    resolve(monkeypatch, "127.0.0.1", seconds=3.0)
+    began = time.monotonic()
+    with pytest.raises(TransportError, match="could not connect") as failed:
+        ask("https://hr.example/", seconds=0.2)
+    assert not failed.value.ambiguous
+    assert time.monotonic() - began < 2
+
+
+@pytest.mark.parametrize("error", [socket.gaierror(-2, "Name or service not known"), UnicodeError("label too long")])
+def test_a_name_that_cannot_be_resolved_is_told(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    with pytest.raises(TransportError, match="its name could not be resolved") as failed:
+        ask("https://hr.example/")
+    assert not failed.value.ambiguous
+
+
+# --- what is told -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        f"HTTP/1.1 200 OK\r\n{MARKER} {MARKER}\r\n\r\n",
+        f"{MARKER}\r\n\r\n",
+        f"HTTP/1.1 200 OK\r\nContent-Length: {MARKER}\r\n\r\n",
+        f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{MARKER}\r\n",
+        f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\n{MARKER}...",
+        f"HTTP/1.1 200 OK\r\nContent-Encoding: {MARKER}\r\nContent-Length: 0\r\n\r\n",
+        f"HTTP/1.1 302 Found\r\nLocation: http://{MARKER}:{MARKER}/\r\n\r\n",
+    ],
+)
+def test_neither_an_address_nor_what_came_is_logged_or_raised(canary: Canary, answer: str) -> None:
+    """Libraries quote both: httpx logs every URL, and its errors repeat a header that came or was sent."""
+    with server(lambda c: c.sendall(answer.encode())) as url, suppress(TransportError):
+        ask(f"{url}{MARKER}?key={MARKER}")
+    with suppress(TransportError):
+        ask(f"http://127.0.0.1:1/{MARKER}")
+    assert canary.errors
+
+
+def test_a_secret_that_no_header_can_hold_is_not_raised() -> None:
+    headers = {"X-Key": "s3cret\n"}
+    with server(lambda _: None) as url, transport.client() as http, pytest.raises(TransportError) as failed:
+        transport.exchange(http, http.build_request("GET", url, headers=headers))
+    assert "LocalProtocolError" in str(failed.value)
+    assert "s3cret" not in "".join(traceback.format_exception(failed.value))

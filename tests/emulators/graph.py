@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import random
 import re
 import threading
 import time
@@ -17,6 +18,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import format_datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -89,6 +91,7 @@ class _Fault:
     apply: bool = True
     stall: float = 0.0
     drop: bool = False
+    reset: bool = False
 
 
 @dataclass(eq=False)
@@ -136,6 +139,7 @@ class GraphEmulator(Emulator):
         self.violations: list[Violation] = []
         self._arrivals: list[float] = []
         self._faults: list[_Fault] = []
+        self._weather: Callable[[], _Fault] = _Fault
         self._in_flight: dict[tuple[str, str, str], _Flight] = {}
         self._directories: dict[tuple[str, str], Directory] = {}
         self._lock = threading.RLock()
@@ -160,9 +164,9 @@ class GraphEmulator(Emulator):
         """Answer the next valid upload like this; with `apply` it is processed all the same (the ambiguous case)."""
         self._faults.append(_Fault(Response(status, body, dict(headers or {})), apply))
 
-    def drop_next(self, apply: bool = False) -> None:
-        """Close the connection of the next valid upload without an answer."""
-        self._faults.append(_Fault(apply=apply, drop=True))
+    def drop_next(self, apply: bool = False, *, reset: bool = False) -> None:
+        """Close the connection of the next valid upload without an answer; with `reset` not in order."""
+        self._faults.append(_Fault(apply=apply, drop=not reset, reset=reset))
 
     def stall_next(self, seconds: float, apply: bool = True) -> None:
         """Keep the next valid upload waiting (after processing it, with `apply`); then 202, or 504 unless applied."""
@@ -178,6 +182,14 @@ class GraphEmulator(Emulator):
             data = [operation["data"] for operation in document["Operations"]]
             self.accepted += [Accepted(arrived, directory.job, person["externalId"], person) for person in data]
             directory.stage(data)
+
+    def storm(self, rng: random.Random, share: float = 0.5, stall: float = 5.0) -> None:
+        """From now on let that share of the valid uploads, drawn with `rng`, end badly; scripted faults go first.
+
+        429 without and with Retry-After (seconds or a date), 500 and connections that are reset, each before and after
+        the people were processed, and 202 after a stall of so many seconds. Requests are checked and counted as ever.
+        """
+        self._weather = lambda: _storm(rng, stall) if rng.random() < share else _Fault()
 
     def max_calls_in(self, seconds: float = WINDOW) -> int:
         """Return the most calls that came within that time, wherever it began."""
@@ -302,15 +314,15 @@ class GraphEmulator(Emulator):
 
     def _process(self, flight: _Flight, directory: Directory, people: list[dict[str, Any]], arrived: float) -> Response:
         with self._lock:
-            fault = self._faults.pop(0) if self._faults else _Fault()
+            fault = self._faults.pop(0) if self._faults else self._weather()
         flight.wait(self.latency)
         if fault.apply:
             with self._lock:
                 self.accepted += [Accepted(arrived, directory.job, data["externalId"], data) for data in people]
                 directory.stage(people)
         flight.wait(fault.stall)
-        if fault.drop:
-            raise Dropped
+        if fault.drop or fault.reset:
+            raise Dropped(reset=fault.reset)
         logs = f"{self.url}/v1.0/auditLogs/provisioning/?$filter=jobid%20eq%20'{directory.job}'"
         return fault.response or Response(202, headers={"Location": logs})
 
@@ -344,6 +356,19 @@ class GraphEmulator(Emulator):
         if seen < 0:
             seen = bisect_right(written, self.clock() - self.log_delay, key=lambda entry: entry[0])
         return [entry for _, entry in written[:seen] if all(fit(entry) for fit in fits)], seen
+
+
+def _storm(rng: random.Random, stall: float) -> _Fault:
+    """One of the faults of a storm; each kind as often as any other."""
+    seconds, apply = rng.randint(1, 3), rng.random() < 0.5
+    until = format_datetime(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds), usegmt=True)
+    too_many = [_Fault(_too_many(wait), apply=False) for wait in (None, rng.choice([str(seconds), until]))]
+    return rng.choice([*too_many, _Fault(Response(500), apply), _Fault(apply=apply, reset=True), _Fault(stall=stall)])
+
+
+def _too_many(retry_after: str | None) -> Response:
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    return GraphError(429, "TooManyRequests", "Too many requests.", headers).response()
 
 
 def _parsed(body: bytes) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import socketserver
+import struct
 import sys
 import threading
 import time
@@ -19,7 +20,12 @@ Seconds = float | Callable[[], float]
 
 
 class Dropped(Exception):
-    """The connection is closed without an answer."""
+    """The connection is closed without an answer; `reset`: not in order, the client sees it broken."""
+
+    def __init__(self, *, reset: bool = False) -> None:
+        """Say how it ends."""
+        super().__init__()
+        self.reset = reset
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,7 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
     def __init__(self, address: tuple[str, int], answer: Callable[[Request], Response]) -> None:
         self.answer = answer
         self._open: set[socket.socket] = set()
+        self._broken: set[socket.socket] = set()
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -133,7 +140,16 @@ class _Server(socketserver.ThreadingMixIn, HTTPServer):
 
     def shutdown_request(self, request: Any) -> None:
         self._open.discard(request)
-        super().shutdown_request(request)
+        if request in self._broken:
+            self._broken.discard(request)
+            self.close_request(request)
+        else:
+            super().shutdown_request(request)
+
+    def break_off(self, connection: socket.socket) -> None:
+        """Let it end with a reset (RST) instead of in order (FIN), once its handler is through."""
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._broken.add(connection)
 
     def cut_connections(self) -> None:
         for connection in list(self._open):
@@ -160,8 +176,10 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.command, self.path, self.headers, body, self.connection)
         try:
             self._send(self.server.answer(request))
-        except Dropped:
+        except Dropped as dropped:
             self.close_connection = True
+            if dropped.reset:
+                self.server.break_off(self.connection)
 
     def _send(self, response: Response) -> None:
         true_length = str(len(response.body))
