@@ -54,6 +54,12 @@ def test_a_body_that_goes_on_after_its_end_is_refused(body: bytes, coding: str, 
         bodies.decoded([body, after], coding, 10_000)
 
 
+@pytest.mark.parametrize("body", [zlib.compress(TEXT), BARE], ids=["zlib", "bare"])
+def test_only_gzip_has_members(body: bytes) -> None:
+    with pytest.raises(Truncated, match="goes on after the end"):
+        bodies.decoded([body + gzip.compress(TEXT)], "deflate", 10_000)
+
+
 def test_a_checksum_that_does_not_fit_is_refused() -> None:
     broken = bytearray(gzip.compress(TEXT))
     broken[-6] ^= 1
