@@ -23,7 +23,6 @@ from hypothesis.stateful import (
 )
 
 from tests.world import machine
-from tests.world.machine import Program
 from tests.world.world import HOUR, STAMPS, World
 
 EXAMPLES, PARTS, STEPS = 200, 4, 50
@@ -126,12 +125,9 @@ class Company(RuleBasedStateMachine):
     @precondition(lambda self: self.world is not None and self.world.machine.busy)
     @rule(which=st.integers(0, 5))
     def kill(self, which: int) -> None:
-        living = [p for p in self.at_work.machine.programs if p.alive and self._works(p)]
+        living = [p for p in self.at_work.machine.programs if p.alive and self.at_work.machine.works(p)]
         if living:
             self.at_work.machine.kill(living[which % len(living)])
-
-    def _works(self, program: Program) -> bool:
-        return any(t.process is program for t in self.at_work.machine.scheduler.tasks)
 
     @rule(fault=st.sampled_from(machine.UPLOADS), seconds=st.sampled_from((30.0, 600.0, 5000.0)))
     def graph_fails(self, fault: str, seconds: float) -> None:

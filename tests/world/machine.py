@@ -211,10 +211,14 @@ class Machine:
         return self.scheduler.spawn(program, work)
 
     def kill(self, program: Program) -> None:
-        """End a process as SIGKILL does."""
-        if program.alive:
-            program.alive = False
+        """End a process as SIGKILL does; one that has ended by itself is not killed."""
+        if program.alive and self.works(program):
             self.crashes += 1
+            program.alive = False
+
+    def works(self, program: Program) -> bool:
+        """Whether it has not ended yet."""
+        return any(t.process is program for t in self.scheduler.tasks)
 
     @property
     def busy(self) -> bool:

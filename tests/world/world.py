@@ -64,6 +64,7 @@ class World:
         shutil.copytree(self.template, self.folder)
         self.truth: dict[str, Record] = {}
         self.versions: defaultdict[str, list[Record]] = defaultdict(list)
+        self.numbers: Counter[str] = Counter()
         self.removed: set[str] = set()
         self.ever_removed: set[str] = set()
         self.mistaken: set[str] = set()
@@ -135,7 +136,8 @@ class World:
 
     def _overdue(self) -> bool:
         now = self.machine.scheduler.now
-        return any(p.alive and now - p.began > FUNCTION_TIMEOUT for p in self.machine.programs)
+        late = (p for p in self.machine.programs if p.alive and now - p.began > FUNCTION_TIMEOUT)
+        return any(self.machine.works(p) for p in late)
 
     # --- people ---------------------------------------------------------------------------------------------------
 
@@ -145,6 +147,7 @@ class World:
         if employee_id not in self.removed:
             self.truth[employee_id] = record
             self.versions[employee_id].append(record)
+            self.numbers[employee_id] += 1
             self.hr.put(record)
 
     def edit(self, employee_id: str, stamp: str = "now", **changes: Any) -> None:
@@ -160,7 +163,7 @@ class World:
         }
         at = old["ModifiedDateTime"] if stamp == "tied" else (t.isoformat() if (t := times[stamp]) else None)
         changed = {**old, **changes, "ModifiedDateTime": at}
-        self._put(truth.versioned(changed, len(self.versions[employee_id]) + 1))
+        self._put(truth.versioned(changed, self.numbers[employee_id] + 1))
 
     def move(self, employee_id: str, manager: str, stamp: str) -> None:
         """Another manager."""
@@ -376,7 +379,7 @@ class World:
     def _allowed(self, employee_id: str) -> int:
         machine = self.machine
         once_more = 2 * (machine.ambiguous[employee_id] + machine.crashes + machine.freezes)
-        scheduled = int(self.now / DAY / RESEND_DAYS) + 1 + self.resyncs[employee_id]
+        scheduled = int(self.now / DAY / self.app.resend_days) + 1 + self.resyncs[employee_id]
         late_manager = self.reconciles
         return 1 + once_more + scheduled + late_manager
 
@@ -462,7 +465,7 @@ class World:
         for _ in range(3):
             self.wait_until(self.now + DAY)
             self.round("reconcile")
-        self.wait_until(self.now + RESEND_DAYS * DAY)
+        self.wait_until(self.now + self.app.resend_days * DAY)
         self.round("reconcile")
         self.round("reconcile")
         self.check_broken()
