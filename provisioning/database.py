@@ -6,11 +6,10 @@ from the catalogue of the database itself. A file of several statements is one t
 """
 
 import functools
-import logging
 import re
 import sqlite3
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,8 +19,6 @@ from provisioning import retry
 from provisioning.errors import DatabaseError, SettingsError
 from provisioning.pacing import Clock
 
-logger = logging.getLogger(__name__)
-
 Row = tuple[Any, ...]
 T = TypeVar("T")
 
@@ -29,18 +26,39 @@ QUERIES = Path(__file__).parent / "queries"
 TRANSIENT_NUMBERS = frozenset(
     (615, 926, 1205, 4060, 4221, 10053, 10054, 10060, 10928, 10929, 40197, 40501, 40613, 49918, 49919, 49920)
 )
-TRANSIENT_STATES = frozenset(("08S01", "08001", "HYT00"))
-"""https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-connectivity-issues"""
+TRANSIENT_STATES = frozenset(("08S01", "08001", "HYT00", *(f"IMC0{n}" for n in range(1, 7))))
+"""https://learn.microsoft.com/azure/azure-sql/database/troubleshoot-common-connectivity-issues
 
-HINTS = {
+IMC01 to IMC06 are a broken link, too, as the driver tells it where the operator lets it reconnect by itself.
+"""
+
+HINTS: dict[int | str, str] = {
     208: "a table or view is missing; run: python -m provisioning migrate",
     229: "a right is missing; the app's user must be a member of the role provisioning_app",
+    916: "the app's user may not use this database; create it there, as a member of the role provisioning_app",
+    1105: "the database is full",
+    1205: "another statement was in the way",
     2627: "a key would be there twice",
     2628: "a value is longer than its column",
     4060: "the database cannot be opened; check its name and the user's rights",
     8152: "a value is longer than its column",
     18456: "the login failed; check SQL_CONNECTION_STRING and the identity",
+    40544: "the database is full",
+    40613: "the database is out of reach; a serverless one may be waking up",
     40615: "the server's firewall does not let this machine in",
+    "08001": "the server is out of reach",
+    "08S01": "the link to the server broke",
+    "HYT00": "the server did not answer in time",
+}
+
+SQLITE_HINTS = {
+    sqlite3.SQLITE_BUSY: "another process keeps it locked; try again when that is done",
+    sqlite3.SQLITE_READONLY: "check the rights of the file, its folder and its disk",
+    sqlite3.SQLITE_IOERR: "look at the disk, then try again",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged; put a copy of all three files back",
+    sqlite3.SQLITE_FULL: "nothing of this was written; make room, then try again",
+    sqlite3.SQLITE_CANTOPEN: "check the rights of the folder, in which a journal is written, too",
+    sqlite3.SQLITE_NOTADB: "check SQL_CONNECTION_STRING",
 }
 
 ROWS_A_STATEMENT = 2000
@@ -50,6 +68,7 @@ LOGIN_SECONDS, STATEMENT_SECONDS = 30, 120
 SQLITE_BUSY_SECONDS = 30.0
 
 _SQL_COPT_SS_ACCESS_TOKEN = 1256
+_SQLITE_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _SQLITE_SPELLINGS = (("DATEADD(second,", "DATEADD('second',"), ("OPENJSON(", "json_each("))
 _LITERALS = re.compile(r"'(?:[^']|'')*'|--[^\n]*")
 
@@ -111,17 +130,15 @@ def as_date(value: Any) -> date | None:
 def connect(
     connection_string: str, clock: Clock | None = None, patience: float = retry.DATABASE_PATIENCE
 ) -> "Database":
-    """Open the database a connection string names; wait up to `patience` seconds for one that is waking up.
+    """Open the database a connection string names.
 
+    One that is out of reach, now or later, is waited for up to `patience` seconds (`SqlServer`).
     Raises DatabaseError when it cannot be had, SettingsError when the string or the driver is at fault.
     """
     clock = clock or Clock()
     if connection_string.startswith("sqlite:///"):
         return Sqlite(Path(connection_string.removeprefix("sqlite:///")), clock)
-    for attempt in retry.connecting(_is_transient, clock, patience):
-        with attempt:
-            return SqlServer(connection_string)
-    raise AssertionError("unreachable")
+    return SqlServer(lambda: _login(connection_string), retry.Outage(clock, patience))
 
 
 class Database:
@@ -277,44 +294,34 @@ class Sqlite(Database):
 
 
 class SqlServer(Database):
-    """SQL Server or Azure SQL. Autocommit; a file of several statements is one batch; XACT_ABORT is on."""
+    """SQL Server or Azure SQL. Autocommit; a file of several statements is one batch; XACT_ABORT is on.
+
+    What fails because of the link, or of the state the server is in, is done again on a new connection: a login, the
+    beginning of a transaction, a statement outside of one, a query up to its first row. Nobody knows whether the first
+    try was carried out, so every statement of queries/ that runs outside of a transaction may run twice. Inside of one
+    nothing is done again: it is rolled back, the error goes up, and the next run does what this one could not.
+    See docs/database.md.
+    """
 
     engine = "sqlserver"
 
-    def __init__(self, connection_string: str) -> None:
-        """Log in; without credentials in the string, with a token of the managed identity or `az login`."""
-        pyodbc = _pyodbc()
-        pyodbc.pooling = False
-        text, attributes = _with_driver(connection_string, pyodbc.drivers()), {}
-        if not re.search(r"(^|;)\s*(uid|user id|user|authentication|trusted_connection)\s*=", text, re.IGNORECASE):
-            attributes = {_SQL_COPT_SS_ACCESS_TOKEN: _access_token()}
-        try:
-            connection = pyodbc.connect(text, timeout=LOGIN_SECONDS, autocommit=True, attrs_before=attributes)
-        except pyodbc.Error as exc:
-            raise _odbc_error("login", exc) from None
-        connection.timeout = STATEMENT_SECONDS
-        super().__init__(connection)
-        self.execute("SET XACT_ABORT ON", (), "login")
+    def __init__(self, log_in: Callable[[], Any], outage: retry.Outage) -> None:
+        """Log in, now and whenever the link is lost; `outage` says how long one is waited for."""
+        super().__init__(None)
+        self._log_in, self._outage = log_in, outage
+        self._lasting("login", lambda: None)
 
     def select(self, sql: str, parameters: Sequence[Any], name: str) -> Iterator[Row]:
-        """Rows, fetched in chunks as they are read."""
-        with _translated(name):
-            cursor = self._connection.cursor()
-            cursor.arraysize = 1000
-            cursor.execute(sql, *parameters)
-            while found := cursor.fetchmany():
-                yield from (tuple(row) for row in found)
+        """Rows, fetched in chunks as they are read. Until the first is given out, the query may be asked again."""
+        cursor, found = self._lasting(name, lambda: self._first_rows(sql, parameters))
+        while found:
+            yield from (tuple(row) for row in found)
+            found = self._once(name, cursor.fetchmany)
+        self._once(name, lambda: _read_to_the_end(cursor))
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), name: str = "statement") -> int:
-        """One text; every result is read, so that no later statement's error is missed."""
-        with _translated(name):
-            cursor = self._connection.cursor()
-            cursor.execute(sql, *parameters)
-            count = int(cursor.rowcount)
-            while cursor.nextset():
-                pass
-            cursor.close()
-            return max(0, count)
+        """One text; gives back how many rows its first statement changed."""
+        return self._lasting(name, lambda: self._changed_rows(sql, parameters))
 
     def batch(self, parts: list[str], parameters: Sequence[Any], name: str) -> None:
         """One round trip."""
@@ -325,25 +332,70 @@ class SqlServer(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commits at its end."""
+        """Commits at its end. A link that breaks in the commit leaves open whether it was carried out."""
         if self._in_transaction:
             yield
             return
-        with _translated("begin"):
-            self._connection.autocommit = False
-        self._in_transaction = True
+        self._lasting("begin", lambda: setattr(self._connection, "autocommit", False))
+        self._in_transaction, committed = True, False
         try:
             yield
-            with _translated("commit"):
-                self._connection.commit()
-        except BaseException:  # Ctrl-C, too, must not leave half of it; it goes on to the caller
-            with suppress(Exception):
-                self._connection.rollback()
-            raise
+            self._once("commit", lambda: self._connection.commit())
+            committed = True
         finally:
             self._in_transaction = False
-            with suppress(Exception):
+            self._leave_transaction(committed)
+
+    def _lasting(self, name: str, action: Callable[[], T]) -> T:
+        """What an action gives: the one place that decides whether it is done again, on a new connection."""
+        while True:
+            began = self._outage.now()
+            try:
+                if self._connection is None:
+                    self._connection = self._log_in()
+                found = self._once(name, action)
+            except DatabaseError as exc:
+                if exc.transient and not self._in_transaction and self._outage.goes_on(began, str(exc)):
+                    continue
+                raise
+            self._outage.ends()
+            return found
+
+    def _once(self, name: str, action: Callable[[], T]) -> T:
+        """What an action gives on the connection as it is; one that may be broken is dropped."""
+        try:
+            return _from_driver(name, action)
+        except DatabaseError as exc:
+            if exc.transient and not self._in_transaction:
+                self._drop()
+            raise
+
+    def _first_rows(self, sql: str, parameters: Sequence[Any]) -> tuple[Any, list[Any]]:
+        cursor = self._connection.cursor()
+        cursor.arraysize = 1000
+        cursor.execute(sql, *parameters)
+        return cursor, cursor.fetchmany()
+
+    def _changed_rows(self, sql: str, parameters: Sequence[Any]) -> int:
+        cursor = self._connection.cursor()
+        cursor.execute(sql, *parameters)
+        count = int(cursor.rowcount)
+        _read_to_the_end(cursor)
+        return max(0, count)
+
+    def _leave_transaction(self, committed: bool) -> None:
+        """Back to autocommit; a session that failed in a transaction, or cannot go back, is not used again."""
+        with suppress(Exception):
+            if committed:
                 self._connection.autocommit = True
+                return
+            self._connection.rollback()
+        self._drop()
+
+    def _drop(self) -> None:
+        """The next statement logs in anew."""
+        self.close()
+        self._connection = None
 
     def json_field(self, column: str, type_name: str) -> str:
         """A line of `OPENJSON … WITH`, its path explicit."""
@@ -393,6 +445,13 @@ def _with_driver(connection_string: str, installed: list[str]) -> str:
     raise SettingsError(["SQL_CONNECTION_STRING: no ODBC driver 18 or 17 for SQL Server is installed on this machine."])
 
 
+def _without_retries(connection_string: str) -> str:
+    """Without the driver's own reconnecting, unless the operator asks for it: one place waits, not two."""
+    if re.search(r"(^|;)\s*connectretrycount\s*=", connection_string, re.IGNORECASE):
+        return connection_string
+    return f"{connection_string.rstrip('; ')};ConnectRetryCount=0"
+
+
 def _access_token() -> bytes:
     """A token as the driver wants it.
 
@@ -402,30 +461,65 @@ def _access_token() -> bytes:
 
     try:
         text = DefaultAzureCredential().get_token("https://database.windows.net/.default").token
+        token = text.encode("utf-16-le")
+        return struct.pack("<I", len(token)) + token
     except Exception as exc:  # whatever azure-identity raises; its texts name accounts and tenants
-        told = "give the app a managed identity, or log in with az login"
-        raise DatabaseError(f"login: no token for the database could be had ({type(exc).__name__}); {told}.") from None
-    token = text.encode("utf-16-le")
-    return struct.pack("<I", len(token)) + token
+        kind = type(exc).__name__
+    told = "give the app a managed identity, or log in with az login"
+    raise DatabaseError(f"login: no token for the database could be had ({kind}); {told}.")
 
 
 @contextmanager
 def _translated(name: str) -> Iterator[None]:
     try:
         yield
-    except sqlite3.OperationalError as exc:
-        raise DatabaseError(f"{name}: {_short(exc)}", transient="locked" in str(exc)) from exc
     except sqlite3.Error as exc:
-        raise DatabaseError(f"{name}: {_short(exc)}") from exc
-    except Exception as exc:
-        if type(exc).__module__.partition(".")[0] != "pyodbc":
-            raise
-        raise _odbc_error(name, exc) from None
+        kind = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        raise DatabaseError(f"{name}: {_short(exc)}.", transient=kind in _SQLITE_LOCKED) from exc
 
 
 def _short(exc: sqlite3.Error) -> str:
-    """SQLite's messages name tables and columns, not values."""
-    return str(exc)[:200]
+    """SQLite's own words, which name tables and columns, not values; and what to do about it."""
+    hint = SQLITE_HINTS.get(getattr(exc, "sqlite_errorcode", 0) & 0xFF)
+    return str(exc)[:200].rstrip(".") + (f": {hint}" if hint else "")
+
+
+def _login(connection_string: str) -> Any:
+    """A connection; without credentials in the string, with a token of the managed identity or `az login`."""
+    pyodbc = _pyodbc()
+    pyodbc.pooling = False
+    text, attributes = _without_retries(_with_driver(connection_string, pyodbc.drivers())), {}
+    if not re.search(r"(^|;)\s*(uid|user id|user|authentication|trusted_connection)\s*=", text, re.IGNORECASE):
+        attributes = {_SQL_COPT_SS_ACCESS_TOKEN: _access_token()}
+
+    def log_in() -> Any:
+        connection = pyodbc.connect(text, timeout=LOGIN_SECONDS, autocommit=True, attrs_before=attributes)
+        connection.timeout = STATEMENT_SECONDS
+        connection.execute("SET XACT_ABORT ON").close()
+        return connection
+
+    return _from_driver("login", log_in)
+
+
+def _from_driver(name: str, action: Callable[[], T]) -> T:
+    """What an action of the driver's gives. Its errors quote values and server names: they are left behind, reduced.
+
+    Raised outside of the handler, ours does not even carry them as its context.
+    """
+    try:
+        return action()
+    except Exception as exc:
+        if type(exc).__module__.partition(".")[0] != "pyodbc":
+            raise
+        error = _odbc_error(name, exc)
+    raise error
+
+
+def _read_to_the_end(cursor: Any) -> None:
+    """Every result, so that no later statement's error is missed, and the connection is free."""
+    while cursor.nextset():
+        pass
+    cursor.close()
 
 
 def _odbc_error(name: str, exc: BaseException) -> DatabaseError:
@@ -433,16 +527,16 @@ def _odbc_error(name: str, exc: BaseException) -> DatabaseError:
     state, numbers = _odbc_codes(exc)
     transient = state in TRANSIENT_STATES or any(n in TRANSIENT_NUMBERS for n in numbers)
     number = f"error {numbers[0]}, " if numbers else ""
-    hint = next((f": {HINTS[n]}" for n in numbers if n in HINTS), "")
-    told = f"{name}: SQL Server answered {number}state {state or 'unknown'}{hint}."
+    hint = next((HINTS[code] for code in (*numbers, state) if code in HINTS), "")
+    if name == "commit" and transient:
+        hint = "whether it was carried out is not known; the next run finds out"
+    told = f"{name}: SQL Server answered {number}state {state or 'unknown'}{hint and ': '}{hint}."
     return DatabaseError(told, transient=transient)
 
 
 def _odbc_codes(exc: BaseException) -> tuple[str, list[int]]:
+    """SQLSTATE and native numbers: `[state] text (number) (SQLExecDirectW); [state] text (number)`; 0 is none."""
     state = str(exc.args[0]) if exc.args else ""
     text = str(exc.args[1]) if len(exc.args) > 1 else ""
-    return state, [int(n) for n in re.findall(r"\((\d+)\) \(SQL", text)]
-
-
-def _is_transient(exc: BaseException) -> bool:
-    return isinstance(exc, DatabaseError) and exc.transient
+    numbers = re.findall(r"\((\d+)\)(?: \(SQL\w+\))?(?=; \[\w{5}\] \[|$)", text)
+    return state, [int(n) for n in numbers if n != "0"]

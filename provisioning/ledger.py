@@ -178,7 +178,15 @@ class Ledger:
                 return False
             if instead_of:
                 self.drop_intents(instead_of)
-            return self.db.run("write_intents", self.target, self.run_id, people, *key) == len(due)
+            mine = (self.target, self.run_id)
+            written = self.db.run("write_intents", *mine, people, *key, *mine)
+            return written == len(due) or self._stand_there(due, key)
+
+    def _stand_there(self, due: Sequence[Intended], key: tuple[str, str, int]) -> bool:
+        """Whether these intents were written already, by a try whose answer was lost."""
+        ids = json.dumps([one.due.user.employee_id for one in due])
+        row = self.db.one("count_intents", self.target, self.run_id, ids, *key)
+        return row is not None and int(row[0]) == len(due)
 
     def count_call(self, lease: Lease, seconds: float, daily_limit: int) -> bool:
         """Count one call, if the lease outlives `seconds` and the limits allow it."""
@@ -237,7 +245,7 @@ class Ledger:
 
 def start_run(db: Database, run_id: str, job: str, target: str | None) -> None:
     """Note that a run begins."""
-    db.run("start_run", run_id, job, target)
+    db.run("start_run", run_id, job, target, run_id)
 
 
 def end_run(db: Database, run_id: str, exit_code: int, counts: dict[str, Any]) -> None:
@@ -256,7 +264,9 @@ class Asked:
 
 def ask_resync(db: Database, token: str, employee_id: str, limit: int) -> bool:
     """Note that a resync is asked for; False where so many were in the last minute."""
-    return db.run("ask_resync", token, employee_id, limit) == 1
+    if db.run("ask_resync", token, employee_id, token, limit) == 1:
+        return True
+    return db.one("asked_resync", token) is not None  # by a try whose answer was lost
 
 
 def grant_resync(db: Database, token: str) -> None:

@@ -85,7 +85,8 @@ def _folder() -> Path:
 
 def _applied(db: Database) -> set[str]:
     if not db.one("has_migrations"):
-        _run(db, _folder() / "migrations.sql")
+        with db.transaction():
+            _run(db, _folder() / "migrations.sql")
     return {str(row[0]) for row in db.rows("migrations")}
 
 

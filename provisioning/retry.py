@@ -1,5 +1,6 @@
 """How long to wait before trying again, and when to stop trying."""
 
+import logging
 import math
 import random
 import re
@@ -14,8 +15,10 @@ from provisioning.pacing import Clock
 HR_PATIENCE = 30.0
 """Seconds after its first failure in which a page of the HR API must succeed."""
 
-DATABASE_PATIENCE = 180.0
-"""Seconds in which a connection must be had: a serverless database takes about a minute to wake."""
+DATABASE_PATIENCE, DATABASE_PAUSE = 180.0, 5.0
+"""Seconds that a database may be out of reach, and between two tries; a serverless one takes about a minute to wake."""
+
+logger = logging.getLogger(__name__)
 
 Predicate = Callable[[BaseException], bool]
 
@@ -56,15 +59,35 @@ def asking_hr(
         yield attempt, stop.left()
 
 
-def connecting(again: Predicate, clock: Clock, patience: float) -> tenacity.Retrying:
-    """Retry a login to the database: first wait 5 s, each time on a new connection."""
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(again),
-        stop=_StopAfterFirstFailure(patience, clock),
-        wait=tenacity.wait_fixed(5) + tenacity.wait_random(0, 2),
-        sleep=clock.sleep,
-        reraise=True,
-    )
+class Outage:
+    """How long a database that is out of reach is waited for: from the first try that failed until one succeeds.
+
+    Where it was waited for in vain, the next statement is tried once and no longer waited for: a run that ends because
+    of it ends soon.
+    """
+
+    def __init__(self, clock: Clock, patience: float) -> None:
+        """None yet. `patience`: seconds."""
+        self._clock, self._patience = clock, patience
+        self._since: float | None = None
+
+    def now(self) -> float:
+        """The clock's monotonic time."""
+        return self._clock.monotonic()
+
+    def goes_on(self, began: float, why: str) -> bool:
+        """A try that began then has failed: wait 5 s or a little more for the next one; False when there is none."""
+        first, self._since = self._since is None, began if self._since is None else self._since
+        if self.now() - self._since >= self._patience:
+            return False
+        if first:
+            logger.warning("%s Trying again for %.0f s.", why, self._patience)
+        self._clock.sleep(DATABASE_PAUSE + random.uniform(0, 2))  # noqa: S311 - jitter, not cryptography
+        return True
+
+    def ends(self) -> None:
+        """Something has succeeded."""
+        self._since = None
 
 
 class _StopAfterFirstFailure(tenacity.stop.stop_base):

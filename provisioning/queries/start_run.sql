@@ -1,4 +1,5 @@
--- A run begins.
--- Parameters: run_id, job, target
+-- A run begins; said twice, it has begun once.
+-- Parameters: run_id, job, target, run_id
 INSERT INTO provisioning.runs (run_id, job, target, started_at)
-VALUES (?, ?, ?, SYSUTCDATETIME())
+SELECT ?, ?, ?, SYSUTCDATETIME()
+WHERE NOT EXISTS (SELECT 1 FROM provisioning.runs AS r WHERE r.run_id = ?)

@@ -1,5 +1,5 @@
--- Say what is about to be sent, if the lease is still one's own.
--- Parameters: target, run_id, people (JSON array of objects), lease, owner, epoch
+-- Say what is about to be sent, if the lease is still one's own; said twice by a run, it stands there once.
+-- Parameters: target, run_id, people (JSON array of objects), lease, owner, epoch, target, run_id
 INSERT INTO provisioning.intents (
     target, run_id, employee_id, external_id, user_hash, scim_user, active, valid_to, modified_date_time,
     manager_known, forced_token, counts_as_disable, protected, answered, created_at
@@ -20,7 +20,12 @@ FROM OPENJSON(?) WITH (
     counts_as_disable bit '$.counts_as_disable',
     protected bit '$.protected'
 ) AS j
-WHERE EXISTS (
-    SELECT 1 FROM provisioning.leases AS l
-    WHERE l.name = ? AND l.owner = ? AND l.epoch = ? AND l.expires_at > SYSUTCDATETIME()
-)
+WHERE
+    EXISTS (
+        SELECT 1 FROM provisioning.leases AS l
+        WHERE l.name = ? AND l.owner = ? AND l.epoch = ? AND l.expires_at > SYSUTCDATETIME()
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM provisioning.intents AS i
+        WHERE i.target = ? AND i.run_id = ? AND i.employee_id = j.employee_id AND i.user_hash = j.user_hash
+    )

@@ -1,0 +1,3 @@
+-- Whether a resync was asked for.
+-- Parameters: token
+SELECT r.asked_at FROM provisioning.resyncs AS r WHERE r.token = ?
