@@ -67,6 +67,7 @@ ROWS_A_STATEMENT = 2000
 LOGIN_SECONDS, STATEMENT_SECONDS = 30, 120
 SQLITE_BUSY_SECONDS = 30.0
 
+_ROWS_A_FETCH = 1000
 _SQL_COPT_SS_ACCESS_TOKEN = 1256
 _SQLITE_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _SQLITE_SPELLINGS = (("DATEADD(second,", "DATEADD('second',"), ("OPENJSON(", "json_each("))
@@ -314,21 +315,23 @@ class SqlServer(Database):
     def select(self, sql: str, parameters: Sequence[Any], name: str) -> Iterator[Row]:
         """Rows, fetched in chunks as they are read. Until the first is given out, the query may be asked again."""
         cursor, found = self._lasting(name, lambda: self._first_rows(sql, parameters))
-        while found:
+        yield from (tuple(row) for row in found)
+        while len(found) == _ROWS_A_FETCH:
+            found = self._once(name, lambda: _next_rows(cursor))
             yield from (tuple(row) for row in found)
-            found = self._once(name, cursor.fetchmany)
-        self._once(name, lambda: _read_to_the_end(cursor))
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), name: str = "statement") -> int:
         """One text; gives back how many rows its first statement changed."""
         return self._lasting(name, lambda: self._changed_rows(sql, parameters))
 
     def batch(self, parts: list[str], parameters: Sequence[Any], name: str) -> None:
-        """One round trip."""
+        """One round trip. Its last word tells that it was committed: see `_committed`."""
         body = ";\n".join(parts)
-        if not self._in_transaction:
-            body = f"BEGIN TRANSACTION;\n{body};\nCOMMIT TRANSACTION;"
-        self.execute(body, parameters, name)
+        if self._in_transaction:
+            self.execute(body, parameters, name)
+            return
+        body = f"BEGIN TRANSACTION;\n{body};\nCOMMIT TRANSACTION;\nSELECT 1 AS committed;"
+        self._lasting(name, lambda: self._committed(body, parameters, name))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -372,9 +375,9 @@ class SqlServer(Database):
 
     def _first_rows(self, sql: str, parameters: Sequence[Any]) -> tuple[Any, list[Any]]:
         cursor = self._connection.cursor()
-        cursor.arraysize = 1000
+        cursor.arraysize = _ROWS_A_FETCH
         cursor.execute(sql, *parameters)
-        return cursor, cursor.fetchmany()
+        return cursor, _next_rows(cursor)
 
     def _changed_rows(self, sql: str, parameters: Sequence[Any]) -> int:
         cursor = self._connection.cursor()
@@ -382,6 +385,21 @@ class SqlServer(Database):
         count = int(cursor.rowcount)
         _read_to_the_end(cursor)
         return max(0, count)
+
+    def _committed(self, sql: str, parameters: Sequence[Any], name: str) -> None:
+        """A batch that ends with a query, whose result must have come.
+
+        Where the link breaks between two results of a statement with parameters, the driver says that there are no
+        more, not that it broke (seen with 18.6): half a batch, rolled back by the server, would look like a whole one.
+        """
+        cursor = self._connection.cursor()
+        cursor.execute(sql, *parameters)
+        last = cursor.description
+        while cursor.nextset():
+            last = cursor.description
+        cursor.close()
+        if last is None:
+            raise DatabaseError(f"{name}: the answer of SQL Server was cut off.", transient=True)
 
     def _leave_transaction(self, committed: bool) -> None:
         """Back to autocommit; a session that failed in a transaction, or cannot go back, is not used again."""
@@ -515,6 +533,14 @@ def _from_driver(name: str, action: Callable[[], T]) -> T:
     raise error
 
 
+def _next_rows(cursor: Any) -> list[Any]:
+    """The next rows of a result, up to `_ROWS_A_FETCH`; with the last ones everything has been read."""
+    found: list[Any] = cursor.fetchmany()
+    if len(found) < _ROWS_A_FETCH:
+        _read_to_the_end(cursor)
+    return found
+
+
 def _read_to_the_end(cursor: Any) -> None:
     """Every result, so that no later statement's error is missed, and the connection is free."""
     while cursor.nextset():
@@ -536,7 +562,7 @@ def _odbc_error(name: str, exc: BaseException) -> DatabaseError:
 
 def _odbc_codes(exc: BaseException) -> tuple[str, list[int]]:
     """SQLSTATE and native numbers: `[state] text (number) (SQLExecDirectW); [state] text (number)`; 0 is none."""
-    state = str(exc.args[0]) if exc.args else ""
+    state = str(exc.args[0]) if exc.args and re.fullmatch(r"\w{5}", str(exc.args[0])) else ""
     text = str(exc.args[1]) if len(exc.args) > 1 else ""
     numbers = re.findall(r"\((\d+)\)(?: \(SQL\w+\))?(?=; \[\w{5}\] \[|$)", text)
     return state, [int(n) for n in numbers if n != "0"]

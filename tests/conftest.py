@@ -31,6 +31,7 @@ from tests.emulators.hr import HrEmulator
 
 TEST_SQLSERVER = os.environ.get("TEST_SQLSERVER", "")
 NOT_TESTED = "SQL SERVER IS NOT TESTED: set TEST_SQLSERVER to an ODBC connection string"
+NO_DRIVER = "A FAILING SQL SERVER IS NOT TESTED: Microsoft's ODBC driver cannot be loaded; apt-get install unixodbc"
 NO_ODBC = "LOGINS THROUGH ODBC ARE NOT TESTED: pyodbc cannot be loaded; apt-get install unixodbc"
 TABLES = (
     *("dbo.Employees", "dbo.Organizations", "dbo.Locations", "dbo.AbsentRecords"),
@@ -64,7 +65,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sqlserver(worker_id: str) -> Iterator[str]:
     """The connection string of a migrated scratch database."""
-    text = _with_driver(TEST_SQLSERVER)
+    text = with_driver(TEST_SQLSERVER)
     name = re.search(r"(?i)\bdatabase=([^;]+)", text)
     assert name, "TEST_SQLSERVER needs a Database=…"
     scratch = f"{name[1]}_{worker_id}_{os.getpid()}"
@@ -272,15 +273,15 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.line(line)
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
     told = [] if TEST_SQLSERVER else [NOT_TESTED]
-    told += [NO_ODBC] if any(NO_ODBC in reason for reason in skipped) else []
+    told += [reason for reason in (NO_ODBC, NO_DRIVER) if any(reason in one for one in skipped)]
     if told:
         terminalreporter.section("SQL Server", sep="!")
     for line in told:
         terminalreporter.line(line)
 
 
-def _with_driver(text: str) -> str:
-    """TEST_SQLSERVER with Microsoft's driver from PyPI where none is installed and none is named."""
+def with_driver(text: str) -> str:
+    """A connection string with Microsoft's driver from PyPI where none is installed and none is named."""
     import mssql_python_odbc  # noqa: PLC0415 - without a server to test on, neither is needed
     import pyodbc  # noqa: PLC0415
 

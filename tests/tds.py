@@ -1,9 +1,11 @@
-"""A SQL Server on loopback that speaks enough of TDS 7.4 for Microsoft's ODBC driver and answers what a test has scripted.
+"""A SQL Server on loopback that speaks enough of TDS 7.4 for Microsoft's ODBC driver, and answers as a test says.
 
 Written from Microsoft's open specification [MS-TDS] (learn.microsoft.com/openspecs/windows_protocols/ms-tds); the names
 in capitals are its own. It knows no SQL: a test says how the next login, statement, commit … ends, and everything that
 was not scripted succeeds. What a client must not do (a wrong packet, a message out of turn, another transaction than
 the one that is open) is kept in `violations`.
+
+`Relay` stands between the driver and a real server, and cuts the link before or after something was carried out.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import socket
 import struct
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import Enum
@@ -60,7 +62,10 @@ class Error:
 
 
 class Fate(Enum):
-    """What else may become of an answer: the link breaks here, or nothing comes until the client gives up."""
+    """What else may become of an answer: the link breaks here, or nothing comes until the client gives up.
+
+    Behind other parts of an answer: after these were sent, but before the answer has ended.
+    """
 
     DROP = "drop"
     HANG = "hang"
@@ -88,42 +93,61 @@ class _Cancelled(Exception):
     """The client gave up on a statement; the connection goes on."""
 
 
-@dataclass
-class TdsServer:
-    """Listens on a port of its own while it is in a `with`. `answers` scripts what comes next."""
+class _Listener:
+    """A port of its own, and a thread for each connection to it, while it is in a `with`."""
 
-    seen: list[Seen] = field(default_factory=list)
-    violations: list[str] = field(default_factory=list)
-    _script: dict[str, deque[Answer]] = field(default_factory=lambda: defaultdict(deque))
-    _connections: int = 0
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: list[socket.socket] = []
 
     def __enter__(self) -> Self:
-        self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._serve, name="tds", daemon=True).start()
+        threading.Thread(target=self._accept, name="tds", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Every connection breaks."""
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                _reset(one)
+                one.shutdown(socket.SHUT_RDWR)
+        self._open.clear()
+
+    def _accept(self) -> None:
+        number = 0
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            number += 1
+            self._open.append(client)
+            threading.Thread(target=self._serve, args=(client, number), name=f"tds {number}", daemon=True).start()
+
+    def _serve(self, client: socket.socket, number: int) -> None:
+        raise NotImplementedError
+
+
+class TdsServer(_Listener):
+    """The server. `answers` scripts what comes next, `rules` what comes where nothing is scripted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Seen] = []
+        self.violations: list[str] = []
+        self.rules: dict[str, Callable[[], Answer | None]] = {}
+        self._script: dict[str, deque[Answer]] = defaultdict(deque)
 
     def answers(self, kind: str, *next_ones: Answer) -> None:
         """How the next of a kind end: connect, login, option (SET …), statement, begin, commit, rollback."""
         self._script[kind].extend(next_ones)
-
-    def drop_all(self):
-        for x in self.socks:
-            with contextlib.suppress(OSError):
-                x.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                x.shutdown(2)
-                x.close()
-
-    def forget(self) -> None:
-        """Nothing was seen, nothing is scripted."""
-        self.seen.clear()
-        self._script.clear()
 
     def of(self, kind: str) -> list[Seen]:
         """What was seen of one kind."""
@@ -131,28 +155,18 @@ class TdsServer:
 
     @property
     def story(self) -> list[str]:
-        """What was seen, in a few words: `2 commit`."""
-        return [f"{one.connection} {one.kind}" for one in self.seen]
+        """What was seen since the logins, in a few words: `2 commit`."""
+        return [f"{one.connection} {one.kind}" for one in self.seen if one.kind not in ("connect", "login", "option")]
 
     def note(self, one: Seen) -> Answer | None:
-        """Keep what a client asked for; gives back what was scripted for it."""
+        """Keep what a client asked for; gives back what is to become of it, None for success."""
         with self._lock:
             self.seen.append(one)
-            script = self._script[one.kind]
-            return script.popleft() if script else None
+            script, rule = self._script[one.kind], self.rules.get(one.kind)
+            return script.popleft() if script else rule() if rule else None
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            with self._lock:
-                self._connections += 1
-                number = self._connections
-                self.socks = getattr(self, "socks", []) + [client]
-            session = _Session(self, client, number)
-            threading.Thread(target=session.run, name=f"tds {number}", daemon=True).start()
+    def _serve(self, client: socket.socket, number: int) -> None:
+        _Session(self, client, number).run()
 
 
 @dataclass
@@ -199,8 +213,8 @@ class _Session:
 
     def _login(self, data: bytes) -> None:
         self._expect(struct.unpack_from("<I", data)[0] == len(data), "LOGIN7 says how long it is")
-        user, database = _login_text(data, 40), _login_text(data, 68)
-        answer = self.server.note(Seen(self.number, "login", database, (user,)))
+        database, features = _login_text(data, 68), _features(data)
+        answer = self.server.note(Seen(self.number, "login", database, tuple(sorted(features))))
         if answer is not None:
             self._answer(answer, DONE)
             raise _Gone  # no LOGINACK: the server hangs up
@@ -208,7 +222,7 @@ class _Session:
         changed = _environment(1, database, "master") + _environment(7, COLLATION, b"")
         sizes = _environment(4, str(PACKET_SIZE), str(PACKET_SIZE))
         acknowledged = b"\x01" + struct.pack(">I", 0x74000004) + _short("Microsoft SQL Server") + bytes((16, 0, 0, 0))
-        recovery = b"\xae\x01\0\0\0\0\xff" if _features(data) & {1} else b""  # FEATUREEXTACK of SESSIONRECOVERY
+        recovery = b"\xae\x01\0\0\0\0\xff" if 1 in features else b""  # FEATUREEXTACK of SESSIONRECOVERY
         self._send(changed + sizes + _token(0xAD, acknowledged) + recovery + _done(DONE))
 
     def _transaction(self, data: bytes) -> None:
@@ -258,7 +272,7 @@ class _Session:
         for n, part in enumerate(parts):
             if isinstance(part, Fate):
                 self._send(tokens, end=False)
-                self._fate_of(part)
+                self._fate_of(part, abrupt=not tokens)
             last = n == len(parts) - 1
             more = MORE if done == DONE_IN_PROC or not last else 0
             tokens += _result(part, done, more)
@@ -269,9 +283,10 @@ class _Session:
             tokens += _done(DONE_PROC, failed)
         self._send(tokens or _done(DONE))
 
-    def _fate_of(self, answer: Answer | None) -> None:
+    def _fate_of(self, answer: Answer | None, *, abrupt: bool = True) -> None:
         if answer is Fate.DROP:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, no goodbye
+            if abrupt:  # what was sent before must arrive
+                _reset(self.socket)
             raise _Gone
         if answer is Fate.HANG:
             while self._read()[0] != ATTENTION:
@@ -288,21 +303,8 @@ class _Session:
 
     def _read(self) -> tuple[int, bytes]:
         """A whole message: its type and its data."""
-        data, status, kind = b"", 0, 0
-        while not status & END_OF_MESSAGE:
-            kind, status, length = struct.unpack(">BBH", self._bytes(8)[:4])
-            self._expect(length >= 8, "a packet is as long as its header at least")
-            data += self._bytes(length - 8)
+        kind, data, _ = _message_from(self.socket)
         return kind, data
-
-    def _bytes(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            piece = self.socket.recv(count - len(data))
-            if not piece:
-                raise _Gone
-            data += piece
-        return data
 
     def _send(self, data: bytes, *, end: bool = True) -> None:
         room = PACKET_SIZE - 8
@@ -322,6 +324,87 @@ class _Session:
     @property
     def _descriptor(self) -> bytes:
         return struct.pack("<Q", self.transaction)
+
+
+class Relay(_Listener):
+    """Between the driver and a real server. `cut` chooses a message at which the link breaks, once."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__()
+        self._server = (host, port)
+        self._at: tuple[Callable[[int, bytes], bool], bool] | None = None
+        self.cuts = 0
+
+    def cut(self, at: Callable[[int, bytes], bool], *, after: bool) -> None:
+        """At a client's next message (type, data) that fits: before the server has it, or after it has answered."""
+        self._at = (at, after)
+
+    def _serve(self, client: socket.socket, _number: int) -> None:
+        with client, socket.create_connection(self._server) as server, contextlib.suppress(_Gone, OSError):
+            while True:
+                kind, data, packets = _message_from(client)
+                cut = self._at is not None and self._at[0](kind, data)
+                if cut and self._at and not self._at[1]:
+                    self._break(client)
+                server.sendall(_in_the_clear(packets, data) if kind == PRELOGIN else packets)
+                _, answered, packets = _message_from(server)
+                if cut:
+                    self._break(client)
+                client.sendall(_in_the_clear(packets, answered) if kind == PRELOGIN else packets)
+
+    def _break(self, client: socket.socket) -> None:
+        self._at, self.cuts = None, self.cuts + 1
+        _reset(client)
+        raise _Gone
+
+
+def is_commit(kind: int, data: bytes) -> bool:
+    """A commit, as the driver asks for it."""
+    return kind == TRANSACTION and struct.unpack_from("<H", data, struct.unpack_from("<I", data)[0])[0] == COMMIT
+
+
+def says(text: str) -> Callable[[int, bytes], bool]:
+    """A statement that holds this text."""
+    return lambda kind, data: kind in (SQL_BATCH, RPC) and text.encode("utf-16-le") in data
+
+
+def _reset(one: socket.socket) -> None:
+    """To be closed without a goodbye: the other side sees a broken link, not an end."""
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _message_from(one: socket.socket) -> tuple[int, bytes, bytes]:
+    """A whole message: its type, its data, and the packets it came in."""
+    data = packets = b""
+    status = kind = 0
+    while not status & END_OF_MESSAGE:
+        header = _bytes_from(one, 8)
+        kind, status, length = struct.unpack(">BBH", header[:4])
+        if length < 8:
+            raise _Gone
+        body = _bytes_from(one, length - 8)
+        data, packets = data + body, packets + header + body
+    return kind, data, packets
+
+
+def _bytes_from(one: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        piece = one.recv(count - len(data))
+        if not piece:
+            raise _Gone
+        data += piece
+    return data
+
+
+def _in_the_clear(packets: bytes, data: bytes) -> bytes:
+    """A PRELOGIN that says ENCRYPT_NOT_SUP: what follows can be read."""
+    changed, at = bytearray(packets), 0
+    while data[at] != 0xFF:
+        if data[at] == 1:
+            changed[8 + struct.unpack_from(">H", data, at + 1)[0]] = 2
+        at += 5
+    return bytes(changed)
 
 
 # --- tokens -----------------------------------------------------------------------------------------------------------
