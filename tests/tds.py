@@ -36,11 +36,14 @@ TYPE_INFO = ("TYPE_NAME", "DATA_TYPE", "PRECISION", *(f"INFO_{n}" for n in range
 
 @dataclass(frozen=True)
 class Rows:
-    """A result set; a column is of the type of its first value that is not None. `broken_by`: it ends with an error."""
+    """A result set; a column is of the type of its first value that is not None.
+
+    `broken_by`: it does not end, but fails behind these rows, or the link breaks there.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]] = ()
-    broken_by: Error | None = None
+    broken_by: Error | Fate | None = None
 
 
 @dataclass(frozen=True)
@@ -273,6 +276,9 @@ class _Session:
             if isinstance(part, Fate):
                 self._send(tokens, end=False)
                 self._fate_of(part, abrupt=not tokens)
+            if isinstance(part, Rows) and isinstance(part.broken_by, Fate):
+                self._send(tokens + _rows(part), end=False)
+                self._fate_of(part.broken_by, abrupt=False)
             last = n == len(parts) - 1
             more = MORE if done == DONE_IN_PROC or not last else 0
             tokens += _result(part, done, more)
@@ -449,15 +455,19 @@ def _result(part: Part, done: int, more: int) -> bytes:
     if isinstance(part, Count):
         return _done(done, more | HAS_COUNT, part.rows)
     assert isinstance(part, Rows)
+    if isinstance(part.broken_by, Error):
+        return _rows(part) + _result(part.broken_by, done, more)
+    return _rows(part) + _done(done, more | HAS_COUNT, len(part.rows))
+
+
+def _rows(part: Rows) -> bytes:
     kinds = [_kind(column) for column in zip(*part.rows, strict=True)] if part.rows else [str] * len(part.columns)
     tokens = struct.pack("<BH", 0x81, len(kinds))  # COLMETADATA
     for name, kind in zip(part.columns, kinds, strict=True):
         tokens += struct.pack("<IH", 0, 1) + _TYPES[kind] + _short(name)
     for row in part.rows:
         tokens += b"\xd1" + b"".join(_value(v, k) for v, k in zip(row, kinds, strict=True))
-    if part.broken_by:
-        return tokens + _result(part.broken_by, done, more)
-    return tokens + _done(done, more | HAS_COUNT, len(part.rows))
+    return tokens
 
 
 def _return_value(handle: int) -> bytes:
