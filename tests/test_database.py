@@ -290,6 +290,91 @@ def test_a_transaction_on_a_dropped_link_is_an_error_of_ours_too() -> None:
     assert failed.value.transient
 
 
+class Link(FakeConnection):
+    """A connection whose statements fail as scripted, then give a count of 1."""
+
+    def __init__(self, *failing: str) -> None:
+        self.__dict__.update(failing=list(failing), autocommit=True, rowcount=1, description=None, story=[])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__[name] = value
+
+    def cursor(self) -> Any:
+        return self
+
+    def execute(self, sql: str, *_: Any) -> None:
+        self.story.append(sql)
+        if self.failing:
+            raise FakeOdbcError("HY000", f"[HY000] secret ({self.failing.pop(0)}) (SQLExecDirectW)")
+
+    def nextset(self) -> bool:
+        return False
+
+    def commit(self) -> None:
+        self.story.append("commit")
+
+    def rollback(self) -> None:
+        self.story.append("rollback")
+
+    def close(self) -> None:
+        pass
+
+
+def linked(*links: Link, clock: MovedClock, patience: float = 180.0) -> SqlServer:
+    """A database that logs in at these, one after the other."""
+    left = list(links)
+    return SqlServer(lambda: left.pop(0), retry.Outage(clock, patience))
+
+
+def test_outside_of_a_transaction_a_statement_is_run_again_on_a_new_connection(clock: MovedClock) -> None:
+    """Through the real driver: tests/test_failing_database.py."""
+    first, second = Link("40501"), Link()
+    assert linked(first, second, clock=clock).execute("UPDATE") == 1
+    assert (first.story, second.story, len(clock.sleeps)) == (["UPDATE"], ["UPDATE"], 1)
+
+
+def test_inside_of_a_transaction_no_statement_is_run_again(clock: MovedClock) -> None:
+    first, second = Link(), Link()
+    db = linked(first, second, clock=clock)
+    with pytest.raises(DatabaseError, match="error 1205"), db.transaction():  # noqa: PT012 - what comes before is the test
+        db.execute("UPDATE")
+        first.failing.append("1205")
+        db.execute("UPDATE")
+    assert (first.story, clock.sleeps) == (["UPDATE", "UPDATE", "rollback"], [])
+    db.execute("INSERT")
+    assert (second.story, second.autocommit) == (["INSERT"], True)
+
+
+def test_what_is_definite_is_not_run_again_and_keeps_its_connection(clock: MovedClock) -> None:
+    link = Link("229")
+    db = linked(link, clock=clock)
+    with pytest.raises(DatabaseError, match="error 229"):
+        db.execute("UPDATE")
+    assert db.execute("UPDATE") == 1
+    assert clock.sleeps == []
+
+
+def test_patience_counts_from_the_first_try_that_failed_and_anew_after_one_that_succeeded(clock: MovedClock) -> None:
+    db = linked(*[Link("40501") for _ in range(60)], clock=clock, patience=30.0)
+    with pytest.raises(DatabaseError):
+        db.execute("UPDATE")
+    waited = sum(clock.sleeps)
+    assert 30 <= waited < 40
+    with pytest.raises(DatabaseError):
+        db.execute("UPDATE")
+    assert sum(clock.sleeps) == waited
+    healed = linked(Link(), Link("40501"), Link(), clock=clock, patience=30.0)
+    healed.execute("UPDATE")
+    assert healed.execute("UPDATE") == 1
+
+
+def test_half_a_batch_is_not_taken_for_a_whole_one(clock: MovedClock) -> None:
+    """Its last word, the result of a query behind the commit, has not come."""
+    with pytest.raises(DatabaseError, match=r"two: .* cut off") as failed:
+        linked(Link(), clock=clock, patience=0.0).batch(["UPDATE", "INSERT"], (), "two")
+    assert failed.value.transient
+
+
 def test_without_a_driver_manager_sql_server_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """pyodbc's wheels for Linux do not carry libodbc.so.2: without it the import fails."""
     monkeypatch.setitem(sys.modules, "pyodbc", None)
@@ -366,7 +451,75 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         database.connect(f"sqlite:///{tmp_path}/no/such/x.db")
 
 
-def test_a_file_that_is_no_database_is_an_error_not_a_crash(tmp_path: Path) -> None:
-    (tmp_path / "x.db").write_text("this is not a database, " * 100)
-    with pytest.raises(DatabaseError), database.connect(f"sqlite:///{tmp_path}/x.db") as db:
+# --- the embedded database fails ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["bridge.db", "bridge-dbo.db", "bridge-provisioning.db"])
+def test_a_file_that_is_no_database_is_an_error_not_a_crash(sqlite_string: str, name: str) -> None:
+    path = Path(sqlite_string.removeprefix("sqlite:///")).with_name(name)
+    path.write_text("this is not a database, " * 100)
+    told = "file is not a database: check SQL_CONNECTION_STRING"
+    with pytest.raises(DatabaseError, match=told), database.connect(sqlite_string) as db:
         db.execute("CREATE TABLE t (a int)")
+
+
+def test_a_file_that_another_process_keeps_locked_is_an_error_when_the_time_is_up(
+    sqlite_string: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "SQLITE_BUSY_SECONDS", 0.05)
+    with database.connect(sqlite_string) as first, database.connect(sqlite_string) as second:
+        with first.transaction():
+            with pytest.raises(DatabaseError, match="database is locked: another process keeps it locked") as failed:
+                second.execute(INSERT, ("L1",))
+            with pytest.raises(DatabaseError, match="begin: database is locked"), second.transaction():
+                pass
+        assert failed.value.transient
+        assert second.execute(INSERT, ("L1",)) == 1
+
+
+def test_a_disk_that_is_full_is_an_error_and_nothing_of_the_transaction_is_there(sqlite_string: str) -> None:
+    """SQLite's own limit of pages stands for the disk."""
+    with database.connect(sqlite_string) as db:
+        db.execute(INSERT, ("L0",))
+        ((pages,),) = db.select("PRAGMA dbo.page_count", (), "t")
+        next(db.select(f"PRAGMA dbo.max_page_count = {pages}", (), "t"))
+        full = "database or disk is full: nothing of this was written; make room"
+        with pytest.raises(DatabaseError, match=full) as failed, db.transaction():  # noqa: PT012 - until it is full
+            for n in range(5000):
+                db.run("record_fetch", *FETCH)
+                db.execute(INSERT, (f"N{n}",))
+        assert (locations(db), db.one("last_fetch", "t"), failed.value.transient) == (["L0"], None, False)
+        next(db.select("PRAGMA dbo.max_page_count = 1000000", (), "t"))
+        assert db.execute(INSERT, ("L1",)) == 1
+
+
+def test_a_file_that_cannot_be_written_is_an_error(sqlite_string: str) -> None:
+    with database.connect(sqlite_string) as db:
+        db.execute("PRAGMA query_only = 1")
+        with pytest.raises(DatabaseError, match="readonly database: check the rights of the file"):
+            db.execute(INSERT, ("L1",))
+        assert locations(db) == []
+
+
+def test_a_disk_that_fails_is_an_error(sqlite_string: str) -> None:
+    """A folder stands where the journal would be."""
+    with database.connect(sqlite_string) as db:
+        Path(sqlite_string.removeprefix("sqlite:///")).with_name("bridge-dbo.db-journal").mkdir()
+        with pytest.raises(DatabaseError, match="disk I/O error: look at the disk"):
+            db.execute(INSERT, ("L1",))
+
+
+def test_a_file_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "x-dbo.db").mkdir()
+    with pytest.raises(DatabaseError, match=r"unable to open .* check the rights of the folder"):
+        database.connect(f"sqlite:///{tmp_path}/x.db")
+
+
+def test_a_file_that_is_damaged_is_an_error(sqlite_string: str) -> None:
+    path = Path(sqlite_string.removeprefix("sqlite:///")).with_name("bridge-dbo.db")
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (path.stat().st_size - 4096))
+    told = "the file is damaged; put a copy of all three files back"
+    with pytest.raises(DatabaseError, match=told), database.connect(sqlite_string) as db:
+        locations(db)

@@ -63,6 +63,49 @@ def expire(db: Database) -> None:
     db.execute("UPDATE provisioning.leases SET expires_at = '2000-01-01 00:00:00.0000000'")
 
 
+def test_intents_that_were_written_by_a_try_whose_answer_was_lost_are_written(
+    db: Database, mapping: ScimMapping, employ: Callable[..., None]
+) -> None:
+    """Said twice, they stand there once. With other data than the first time they are not the same intents."""
+    employ("A", "B")
+    lease, book = taken(db), Ledger(db, TARGET, "run-1")
+    people = due(book, mapping)
+    assert intend(book, lease, people)
+    assert intend(book, lease, people)
+    assert intend(book, lease, people[:1])
+    assert count(db, "intents") == 2
+    db.execute("UPDATE dbo.Employees SET Title = 'Changed' WHERE EmployeeId = 'A'")
+    with pytest.raises(DatabaseError):
+        intend(book, lease, due(book, mapping))
+
+
+def test_intents_that_stand_there_are_no_leave_to_send_once_the_lease_is_lost(
+    db: Database, mapping: ScimMapping, employ: Callable[..., None]
+) -> None:
+    """The first try wrote them, the second came when another had taken over."""
+    employ("A")
+    lease, book = taken(db), Ledger(db, TARGET, "run-1")
+    people = due(book, mapping)
+    assert intend(book, lease, people)
+    expire(db)
+    assert not intend(book, lease, people)
+    assert Lease(LEASE, "run-2").acquire(db)
+    assert not intend(book, lease, people)
+
+
+def test_a_202_that_is_recorded_twice_is_recorded_once(
+    db: Database, mapping: ScimMapping, employ: Callable[..., None]
+) -> None:
+    """Nor does the second time touch what another run has said meanwhile of people it knows nothing of."""
+    employ("A", "B")
+    lease, book = taken(db), Ledger(db, TARGET, "run-1")
+    people = due(book, mapping)
+    book.write_intents([Intended(d, {}, True, counts_as_disable=True) for d in people], lease)
+    for _ in range(2):
+        book.record_accepted(["A", "B"])
+    assert (count(db, "ledger"), count(db, "disables"), count(db, "intents")) == (2, 2, 0)
+
+
 # --- the lease ----------------------------------------------------------------------------------------------------
 
 

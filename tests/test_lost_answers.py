@@ -16,10 +16,11 @@ from provisioning.errors import DatabaseError, LeaseLost, UpstreamError
 from provisioning.ledger import Lease
 from provisioning.settings import Settings
 from tests.clock import MovedClock
-from tests.conftest import NAMED, NOT_TESTED, TABLES, employ, environment, finish
+from tests.conftest import NAMED, NOT_TESTED, contents, employ, environment, finish
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 from tests.tds import Relay, is_commit, says
+from tests.test_queries import ONCE
 
 BOTH = pytest.mark.parametrize("after", [False, True], ids=["not carried out", "carried out"])
 Connect = Callable[..., Database]
@@ -42,31 +43,24 @@ def everywhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Database]
     return everywhere
 
 
-def twice(db: Database) -> None:
-    """From now on whatever is done outside of a transaction is done twice, as after a lost answer."""
-    for method in ("execute", "batch"):
-        setattr(db, method, _twice(db, getattr(db, method)))
+def doubling(seen: set[str]) -> Callable[[Database], None]:
+    """From now on whatever is done outside of a transaction is done twice, as after a lost answer; `seen`: its name."""
+
+    def twice(db: Database) -> None:
+        for method in ("execute", "batch"):
+            setattr(db, method, _twice(db, getattr(db, method), seen))
+
+    return twice
 
 
-def _twice(db: Database, action: Callable[..., Any]) -> Callable[..., Any]:
+def _twice(db: Database, action: Callable[..., Any], seen: set[str]) -> Callable[..., Any]:
     def doubled(sql: Any, parameters: Any = (), name: str = "statement") -> Any:
         if not db._in_transaction and name not in ("begin", "commit"):
+            seen.add(name)
             action(sql, parameters, name)
         return action(sql, parameters, name)
 
     return doubled
-
-
-def contents(db: Database) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, apart from the times and what counts calls (one too many is on the safe side)."""
-    found = {}
-    for table in TABLES:
-        if table != "provisioning.calls":
-            rows = db.select(f"SELECT * FROM {table}", (), "contents")
-            found[table] = sorted(
-                tuple(c for c in map(str, row) if not re.match(r"\d{4}-\d\d-\d\d \d", c)) for row in rows
-            )
-    return found
 
 
 def arrivals(graph: GraphEmulator) -> list[str]:
@@ -85,7 +79,8 @@ def test_whole_jobs_end_the_same_when_every_statement_is_done_twice(
     everywhere: Callable[[Callable[[Database], None]], None],
 ) -> None:
     """First load, held and approved; edits, a leaver, a resync over HTTP: nobody goes twice, nothing is left over."""
-    everywhere(twice)
+    seen: set[str] = set()
+    everywhere(doubling(seen))
     guarded = change(MAX_CREATES="50")
     assert jobs.ingest(guarded, clock=clock).counts["inserted"] == 100
     assert jobs.create(guarded, clock=clock).counts["held"] == 100
@@ -109,6 +104,8 @@ def test_whole_jobs_end_the_same_when_every_statement_is_done_twice(
     for job in (jobs.ingest, jobs.create, jobs.update, jobs.reconcile):
         assert job(guarded, clock=clock).counts.get("candidates", 0) == 0
     assert len(graph.accepted) == before + len(gone)
+    assert not seen & set(ONCE)
+    assert {"write_intents", "count_call", "record_accepted", "lease_acquire", "ask_resync", "force"} <= seen
 
 
 def test_a_request_whose_limit_is_reached_by_its_own_first_try_is_no_refusal(db: Database) -> None:
@@ -121,7 +118,7 @@ def test_a_request_whose_limit_is_reached_by_its_own_first_try_is_no_refusal(db:
 
 
 def test_a_lease_that_was_taken_by_a_try_whose_answer_was_lost_is_ones_own(db: Database) -> None:
-    twice(db)
+    doubling(set())(db)
     lease = Lease("send x", "run-1")
     assert lease.acquire(db)
     assert (lease.epoch, lease.taken_over) == (1, False)
