@@ -113,7 +113,7 @@ def _ingest_one(
                 missing = tables.note_absent(db, table, fetch, newer, at)
                 tables.record_fetch(db, table, fetch, report.run_id, at, of_people=needed)
     except (UpstreamError, DatabaseError) as exc:
-        logger.error("Ingest of %s failed and changed nothing: %s", resource.table, exc)
+        logger.error("Ingest of %s failed: %s", resource.table, exc)
         runs.add(report, fetched=fetch.fetched)
         return str(exc)
     runs.add(

@@ -161,6 +161,8 @@ class ScimMapping:
         for path, position in (("externalId", self._external_id), ("userName", self._user_name)):
             if values[position] is None and not any(r.startswith(f"{path} ") for r in reasons):
                 reasons.append(f"{path} is null")
+            elif values[position] is not None and not values[position].strip():
+                reasons.append(f"{path} is blank")
         if len(values[self._external_id] or "") > LONGEST_EXTERNAL_ID:
             reasons.append(f"externalId is longer than {LONGEST_EXTERNAL_ID} characters")
         if reasons:
