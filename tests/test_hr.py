@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -60,7 +60,8 @@ def server(answer: Callable[[str, dict[str, list[str]], Any], Answer], *, keeps_
             for name, value in {**({"Content-Length": str(len(body))} if keeps_lengths else {}), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # who asked may have given up
+                self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
             return
