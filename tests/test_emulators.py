@@ -432,7 +432,7 @@ def test_a_person_twice_in_a_request_is_a_violation(graph: GraphEmulator, client
 
 def test_a_person_in_two_requests_at_once_is_a_violation(graph: GraphEmulator) -> None:
     """No order is promised between requests, so the second is refused and remembered."""
-    graph.stall_next(0.2)
+    graph.stall_next(0.5)
     statuses = together(graph, person("a1"), person("A1"))
     assert sorted(statuses) == [202, 400]
     assert [(violation.rule, violation.external_id) for violation in graph.violations] == [("in two requests", "A1")]
@@ -475,16 +475,19 @@ def test_a_request_whose_client_gave_up_holds_nobody(graph: GraphEmulator, clien
 
 
 def together(graph: GraphEmulator, *persons: Json) -> list[int]:
-    """Send one request a person, a moment apart, over a connection each."""
+    """Send one request a person, each when the one before has arrived, over a connection each."""
     statuses: list[int] = []
+    clients = [httpx.Client(trust_env=False) for _ in persons]  # which takes its time where the machine is busy
 
-    def one(data: Json) -> None:
-        with httpx.Client(trust_env=False) as client:
+    def one(client: httpx.Client, data: Json) -> None:
+        with client:
             statuses.append(send(client, graph, data))
 
-    threads = [threading.Thread(target=one, args=(data,)) for data in persons]
-    for thread in threads:
+    threads = [threading.Thread(target=one, args=pair) for pair in zip(clients, persons, strict=True)]
+    for number, thread in enumerate(threads, 1):
         thread.start()
+        while thread.is_alive() and graph.max_calls_in(1e9) < number:
+            time.sleep(0.005)
         time.sleep(0.03)
     for thread in threads:
         thread.join()
