@@ -53,10 +53,11 @@ def _introduce(hr: HrEmulator, upload_url: str, graph: GraphEmulator) -> None:
 def _report_arrivals(graph: GraphEmulator) -> None:
     seen = (0, 0)
     while True:
-        now = (len(graph.accepted), len(graph.calls))
-        if now != seen:
+        calls = len(graph.calls)  # a call is noted when it ends, its people before
+        if calls != seen[1]:
+            now = (len(graph.accepted), calls)
             print(f"{now[0] - seen[0]} operations arrived in {now[1] - seen[1]} calls", flush=True)
-        seen = now
+            seen = now
         time.sleep(0.2)
 
 
