@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check format emulators help
+.PHONY: demo test soak check format emulators help
 
 help:
 	@echo "make demo       the whole way of 1,000 people, on the embedded database and the emulators"
 	@echo "make test       the tests"
+	@echo "make soak       a month of hourly runs under a simulated clock, and 1,000 more histories full of faults"
 	@echo "make check      format, lint, types and the tests (which lint the SQL)"
 	@echo "make emulators  an HR API and a Graph on this machine, for func start"
 
@@ -16,6 +17,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2
+
+soak: $(READY)
+	$(BIN)/python -m tests.soak
 
 check: $(READY)
 	$(BIN)/ruff format --check .
