@@ -8,7 +8,7 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -158,19 +158,24 @@ class ScimMapping:
                 values.append(None)
                 reasons.append(f"{attribute.column} {exc}")
         values[self._active] = active
-        for path, position in (("externalId", self._external_id), ("userName", self._user_name)):
-            if values[position] is None and not any(r.startswith(f"{path} ") for r in reasons):
-                reasons.append(f"{path} is null")
-            elif values[position] is not None and not values[position].strip():
-                reasons.append(f"{path} is blank")
-        if len(values[self._external_id] or "") > LONGEST_EXTERNAL_ID:
-            reasons.append(f"externalId is longer than {LONGEST_EXTERNAL_ID} characters")
+        employee_id = str(row[self.control["EmployeeId"]])
+        reasons += self._unfit_names(employee_id, values, [r.partition(" ")[0] for r in reasons])
         if reasons:
             raise Unsendable(reasons)
         manager = values[self._manager] if self._manager is not None else None
-        employee_id = str(row[self.control["EmployeeId"]])
         external_id, user_name = values[self._external_id], values[self._user_name]
         return User(employee_id, external_id, user_name, active, manager, tuple(values), self._hash(values))
+
+    def _unfit_names(self, employee_id: str, values: Sequence[Any], told: Sequence[str]) -> Iterator[str]:
+        """What is wrong with the names a person goes by, apart from what was `told` of these attributes."""
+        external_id, user_name = values[self._external_id], values[self._user_name]
+        for path, name in (("externalId", external_id), ("userName", user_name)):
+            if path not in told and not (name or "").strip():
+                yield f"{path} is {'null' if name is None else 'blank'}"
+        if len(external_id or "") > LONGEST_EXTERNAL_ID:
+            yield f"externalId is longer than {LONGEST_EXTERNAL_ID} characters"
+        if not _is_whole(employee_id):
+            yield "EmployeeId is not valid Unicode"
 
     def resource(self, user: User) -> dict[str, Any]:
         """The SCIM resource as it is sent: complete, unset attributes as null (or left out, `SCIM_NULLS=omit`)."""
@@ -443,11 +448,17 @@ def _string(raw: Any) -> str:
 
 def _whole(text: str) -> str:
     """A text that can be sent: a view that cuts one may leave half a letter."""
+    if not _is_whole(text):
+        raise ValueError("is not valid Unicode")
+    return text
+
+
+def _is_whole(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise ValueError("is not valid Unicode") from None
-    return text
+        return False
+    return True
 
 
 def _number(raw: Decimal | float) -> str:

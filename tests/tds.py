@@ -490,7 +490,7 @@ def _kind(values: Sequence[Any]) -> type:
 
 def _value(value: Any, kind: type) -> bytes:
     if kind is str:
-        data = None if value is None else str(value).encode("utf-16-le")
+        data = None if value is None else str(value).encode("utf-16-le", "surrogatepass")
         return b"\xff\xff" if data is None else struct.pack("<H", len(data)) + data
     data = b"" if value is None else _plain(value)
     return bytes((len(data),)) + data

@@ -228,6 +228,13 @@ def test_what_differs_of_several_statements_is_one_transaction_each_time(server:
     assert re.fullmatch(r"BEGIN TRANSACTION;.*DELETE .*INSERT .*COMMIT TRANSACTION;\s*SELECT .*", first.text, re.DOTALL)
 
 
+def test_half_a_letter_in_one_row_does_not_cost_the_others(server: TdsServer, link: Open) -> None:
+    """A view that cuts a text may leave one. Left alone, pyodbc refuses the whole result; so that person is parked."""
+    db = link()
+    server.answers("statement", Rows(["a"], [("whole",), ("half \ud83d",), (None,), ("é😀",)]))
+    assert values(db) == ["whole", "half \ud83d", None, "é😀"]
+
+
 # --- how long -----------------------------------------------------------------------------------------------------
 
 

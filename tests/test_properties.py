@@ -165,6 +165,7 @@ def user_of(
 @examples(400)
 @given(row=ROWS, active=st.booleans(), zone=st.sampled_from(ZONES))
 @example(row=row_of({"externalId": " "}), active=True, zone="UTC")
+@example(row=row_of({"EmployeeId": "\ud83d"}), active=True, zone="UTC")
 @example(row=row_of({"userName": "\t\u2003"}), active=True, zone="UTC")
 def test_a_row_makes_a_user_that_graph_takes_or_says_why_not(row: tuple[Any, ...], active: bool, zone: str) -> None:
     """Nothing in between: no other error, no value in a reason, no payload that Graph would refuse."""
