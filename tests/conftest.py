@@ -294,11 +294,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def with_driver(text: str) -> str:
     """A connection string with Microsoft's driver from PyPI where none is installed and none is named."""
-    import mssql_python_odbc  # noqa: PLC0415 - without a server to test on, neither is needed
-    import pyodbc  # noqa: PLC0415
+    import pyodbc  # noqa: PLC0415 - without a server to test on, neither is needed
 
     if re.search(r"(?i)driver\s*=", text) or any(n.startswith("ODBC Driver 1") for n in pyodbc.drivers()):
         return text
+    import mssql_python_odbc  # noqa: PLC0415
+
     found = sorted(Path(mssql_python_odbc.__file__).parent.rglob("debian_ubuntu/x86_64/lib/libmsodbcsql*"))
     assert found, "no ODBC driver for SQL Server is installed, and mssql-python-odbc brought none"
     return f"Driver={found[0]};{text}"
