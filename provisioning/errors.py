@@ -93,6 +93,15 @@ class UpstreamError(ProvisioningError):
     """HR or Graph refused, or could not be reached."""
 
 
+class NotPermitted(UpstreamError):
+    """Graph says that this app may not ask that: an app role must be granted, asking again does not help."""
+
+    def __init__(self, message: str, role: str) -> None:
+        """Name the app role that is missing."""
+        self.role = role
+        super().__init__(message)
+
+
 class TransportError(UpstreamError):
     """No usable answer came. `ambiguous`: the request may have been carried out all the same."""
 

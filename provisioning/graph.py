@@ -1,17 +1,24 @@
-"""Microsoft Graph: a token, one attempt to upload, and what its answer asks for.
+"""Microsoft Graph: a token, one attempt to upload and what its answer asks for; the job's status; the provisioning log.
 
-Contract: https://learn.microsoft.com/graph/api/synchronization-synchronizationjob-bulkupload
+Contracts: https://learn.microsoft.com/graph/api/synchronization-synchronizationjob-bulkupload,
+…/synchronization-synchronizationjob-get and …/provisioningobjectsummary-list
 """
 
 import json
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
+from typing import Any
+from urllib.parse import quote
+
+import httpx
 
 from provisioning import retry, transport
-from provisioning.errors import TransportError
+from provisioning.errors import NotPermitted, TransportError, UpstreamError
+from provisioning.pacing import Clock
 from provisioning.settings import BulkUpload
 
 logger = logging.getLogger(__name__)
@@ -22,6 +29,15 @@ BUCKET_FULL_SECONDS = (300.0, 600.0)
 
 LONGEST_WORDS = 20_000
 """Characters of an answer that are looked at."""
+
+ENTRIES_A_PAGE = 1000
+MOST_PAGES = 10_000
+"""A log of more pages than that is taken for one that never ends."""
+
+JOB_ROLE, LOGS_ROLE = "Synchronization.Read.All", "ProvisioningLog.Read.All"
+
+STANDING = ("Paused", "NotRun", "NotConfigured", "Quarantine")
+"""Job states in which what is uploaded is only staged."""
 
 TokenSource = Callable[[], str]
 
@@ -48,8 +64,21 @@ class Answer:
     ambiguous: bool = False
 
 
+@dataclass(frozen=True)
+class JobStatus:
+    """How the provisioning job stands, in Graph's words; `reason` is that of a quarantine."""
+
+    code: str
+    reason: str | None = None
+
+    @property
+    def stands(self) -> bool:
+        """Whether what is uploaded is staged and goes no further."""
+        return self.code in STANDING
+
+
 class Graph:
-    """An open connection to one provisioning app's upload endpoint."""
+    """An open connection to one provisioning app: its upload endpoint, its job and its log."""
 
     def __init__(self, endpoint: BulkUpload, tokens: Callable[[], TokenSource] | None = None) -> None:
         """`tokens` makes a source of tokens; by default DefaultAzureCredential, imported only when needed."""
@@ -78,6 +107,89 @@ class Graph:
         except TransportError as exc:
             return Answer(Reaction.AGAIN, words=str(exc), ambiguous=exc.ambiguous)
 
+    def job(self) -> JobStatus:
+        """How the job stands. One attempt. Raises NotPermitted without the role, UpstreamError for anything else."""
+        try:
+            body = self._get(self._endpoint.job_url, JOB_ROLE)
+        except TransportError as exc:
+            raise UpstreamError(f"Graph: the job could not be asked: {exc}.") from exc
+        status = body.get("status")
+        if not isinstance(status, dict) or not isinstance(status.get("code"), str):
+            raise UpstreamError("Graph: its answer about the job has no status.")
+        quarantine = status.get("quarantine")
+        reason = quarantine.get("reason") if isinstance(quarantine, dict) else None
+        return JobStatus(status["code"], None if reason is None else str(reason))
+
+    def log_pages(self, since: datetime, clock: Clock, ends: float) -> Iterator[list[Any]]:
+        """The provisioning log of the job from `since` on, a page of entries as Graph spells them at a time.
+
+        Asks again for a while where Graph is busy or out of reach, and until `ends` (of the clock's monotonic time).
+        Raises NotPermitted without the role, UpstreamError when a page cannot be had or the pages never end.
+        """
+        url: str | None = self._first_log_page(since)
+        seen: set[str] = set()
+        while url is not None:
+            if url in seen or len(seen) >= MOST_PAGES:
+                raise UpstreamError("Graph: the pages of the provisioning log never end.")
+            seen.add(url)
+            body = self._get_patiently(url, LOGS_ROLE, clock, ends)
+            entries, following = body.get("value"), body.get("@odata.nextLink")
+            if not isinstance(entries, list):
+                raise UpstreamError("Graph: a page of the provisioning log has no entries.")
+            url = None if following is None else self._same_origin(str(following))
+            yield entries
+
+    def _first_log_page(self, since: datetime) -> str:
+        job, moment = self._endpoint.job.replace("'", "''"), since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        conditions = quote(f"jobId eq '{job}' and activityDateTime gt {moment}", safe="")
+        order = quote("activityDateTime asc", safe="")
+        return f"{self._endpoint.logs_url}?$filter={conditions}&$orderby={order}&$top={ENTRIES_A_PAGE}"
+
+    def _same_origin(self, link: str) -> str:
+        """A link of Graph's own, if it leads where the token may go."""
+        try:
+            theirs, ours = httpx.URL(link), httpx.URL(self._endpoint.url)
+            same = all(getattr(theirs, part) == getattr(ours, part) for part in ("scheme", "host", "port", "userinfo"))
+        except (httpx.InvalidURL, ValueError):
+            same = False
+        if not same:
+            raise UpstreamError("Graph: the log's next page is said to be at another address, which gets no token.")
+        return link
+
+    def _get_patiently(self, url: str, role: str, clock: Clock, ends: float) -> dict[str, Any]:
+        body: dict[str, Any] = {}
+        try:
+            for attempt in retry.asking_hr(_may_ask_again, clock, ends):
+                with attempt:
+                    if clock.monotonic() >= ends:
+                        raise UpstreamError("Graph: the time of this run was up before the log's last page.")
+                    body = self._get(url, role)
+        except TransportError as exc:
+            raise UpstreamError(f"Graph: the provisioning log could not be read: {exc}.") from exc
+        return body
+
+    def _get(self, url: str, role: str) -> dict[str, Any]:
+        """One attempt, once more with a fresh token where the old one is refused."""
+        reply = self._exchange_get(url)
+        if reply.status == 401:
+            self.renew_token()
+            reply = self._exchange_get(url)
+        _check(reply, role)
+        try:
+            body = reply.json()
+        except (ValueError, RecursionError):
+            raise _Again("Graph: its answer is not JSON.", None) from None
+        if not isinstance(body, dict):
+            raise UpstreamError("Graph: its answer is not an object.")
+        return body
+
+    def _exchange_get(self, url: str) -> transport.Reply:
+        try:
+            headers = {"Accept": "application/json", **self._authorization()}
+        except Exception as exc:  # whatever azure-identity raises: nothing was asked
+            raise UpstreamError(f"Graph: no token could be had ({type(exc).__name__}).") from None
+        return transport.exchange(self._http, self._http.build_request("GET", url, headers=headers))
+
     def renew_token(self) -> None:
         """Forget the token and whatever cached it."""
         self._source = None
@@ -88,6 +200,41 @@ class Graph:
         source = self._source or self._new_source()  # another thread may renew it meanwhile
         self._source = source
         return {"Authorization": f"Bearer {source()}"}
+
+
+class _Again(UpstreamError):
+    """An answer after which the same may be asked again, in `retry_after` seconds if Graph said so."""
+
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+def _may_ask_again(exc: BaseException) -> bool:
+    return isinstance(exc, _Again | TransportError)
+
+
+def _check(reply: transport.Reply, role: str) -> None:
+    """Raises for an answer that is none; with Graph's code, without its words, which may quote people."""
+    if reply.status == 200:
+        return
+    told = f"Graph answered {reply.status} {_error_code(reply)}".rstrip()
+    if reply.status == 403:
+        raise NotPermitted(f"{told}: the app role {role} is missing (or, for logs, a premium licence).", role)
+    if reply.status in (408, 425, 429) or reply.status >= 500:
+        raise _Again(f"{told}.", retry.retry_after(reply.headers.get("Retry-After")))
+    if reply.status == 404:
+        raise UpstreamError(f"{told}: check GRAPH_BULK_UPLOAD_URL; the app or its job is not there.")
+    raise UpstreamError(f"{told}.")
+
+
+def _error_code(reply: transport.Reply) -> str:
+    """The code of Graph's error where it is one word, else nothing."""
+    try:
+        code = str(json.loads(reply.body)["error"]["code"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return code if code.isascii() and code.replace("_", "").isalnum() and len(code) <= 80 else ""
 
 
 def classify(reply: transport.Reply) -> Answer:

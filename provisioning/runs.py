@@ -32,7 +32,7 @@ TIMER_PATIENCE = 600.0
 
 INGEST_COUNTS = ("fetched", "inserted", "updated", "unchanged", "missing", "rejected")
 
-NEWEST_SCRIPT = "0003_guards.sql"
+NEWEST_SCRIPT = "0004_outcomes.sql"
 """The last of the numbered scripts of sql/ without which the app does not work."""
 
 T = TypeVar("T")

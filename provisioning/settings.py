@@ -44,6 +44,16 @@ class BulkUpload:
         return f"{self.service_principal}/{self.job}"
 
     @property
+    def job_url(self) -> str:
+        """Where the job says how it stands."""
+        return self.url.removesuffix("/bulkUpload")
+
+    @property
+    def logs_url(self) -> str:
+        """Where the tenant's provisioning log is, of the same version of Graph."""
+        return f"{self.url.partition('/servicePrincipals/')[0]}/auditLogs/provisioning"
+
+    @property
     def needs_token(self) -> bool:
         """False for an emulator on this machine."""
         return not hosts.is_loopback(self.host)

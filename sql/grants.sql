@@ -3,6 +3,9 @@ IF DATABASE_PRINCIPAL_ID('provisioning_app') IS NULL CREATE ROLE provisioning_ap
 GO
 IF DATABASE_PRINCIPAL_ID('hr_reader') IS NULL CREATE ROLE hr_reader;
 GO
+-- For whoever runs purge and forget, beside provisioning_app: the app itself never deletes people from the mirror.
+IF DATABASE_PRINCIPAL_ID('provisioning_eraser') IS NULL CREATE ROLE provisioning_eraser;
+GO
 GRANT SELECT, INSERT, UPDATE ON dbo.Employees TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE ON dbo.Organizations TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE ON dbo.Locations TO provisioning_app;
@@ -23,12 +26,25 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.holds TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.held_people TO provisioning_app;
 GRANT SELECT, INSERT, DELETE ON provisioning.mappings TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.resyncs TO provisioning_app;
+GRANT SELECT, INSERT, DELETE ON provisioning.outcomes TO provisioning_app;
+GRANT SELECT, INSERT, UPDATE ON provisioning.log_reads TO provisioning_app;
+GRANT SELECT, INSERT, DELETE ON provisioning.history TO provisioning_app;
+GRANT SELECT ON provisioning.tombstones TO provisioning_app;
+GRANT SELECT ON provisioning.hash_keys TO provisioning_app;
+GRANT SELECT, INSERT, UPDATE ON dbo.EmployeeAccounts TO provisioning_app;
+GO
+GRANT SELECT, DELETE ON dbo.Employees TO provisioning_eraser;
+GRANT SELECT, DELETE ON dbo.EmployeeAccounts TO provisioning_eraser;
+GRANT SELECT, DELETE ON provisioning.ledger TO provisioning_eraser;
+GRANT SELECT, INSERT, DELETE ON provisioning.tombstones TO provisioning_eraser;
+GRANT SELECT, INSERT ON provisioning.hash_keys TO provisioning_eraser;
 GO
 -- The app compares the mapping with the one approved. Compatible servers show definitions to all and lack this right.
 IF SERVERPROPERTY('Babelfish') IS NULL
     EXEC ('GRANT VIEW DEFINITION ON dbo.ScimUsers TO provisioning_app');
 GO
 GRANT SELECT ON dbo.CurrentEmployees TO hr_reader;
+GRANT SELECT ON dbo.EmployeeAccounts TO hr_reader;
 GRANT SELECT ON dbo.Organizations TO hr_reader;
 GRANT SELECT ON dbo.Locations TO hr_reader;
 GO

@@ -34,10 +34,11 @@ NOT_TESTED = "SQL SERVER IS NOT TESTED: set TEST_SQLSERVER to an ODBC connection
 NO_DRIVER = "A FAILING SQL SERVER IS NOT TESTED: Microsoft's ODBC driver cannot be loaded; apt-get install unixodbc"
 NO_ODBC = "LOGINS THROUGH ODBC ARE NOT TESTED: pyodbc cannot be loaded; apt-get install unixodbc"
 TABLES = (
-    *("dbo.Employees", "dbo.Organizations", "dbo.Locations", "dbo.AbsentRecords"),
+    *("dbo.Employees", "dbo.Organizations", "dbo.Locations", "dbo.AbsentRecords", "dbo.EmployeeAccounts"),
     *(f"provisioning.{t}" for t in ("ledger", "intents", "forced", "refused", "leases", "calls")),
     *(f"provisioning.{t}" for t in ("fetches", "refreshes", "runs", "disables")),
     *(f"provisioning.{t}" for t in ("holds", "held_people", "mappings", "resyncs")),
+    *(f"provisioning.{t}" for t in ("outcomes", "log_reads", "history", "tombstones", "hash_keys")),
 )
 PASSWORD = "emulated-password"
 SHARES = ("sent", "unchanged", "held", "parked", "deferred")

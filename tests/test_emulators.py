@@ -763,7 +763,8 @@ def test_a_log_entry_has_the_published_shape(graph: GraphEmulator, client: httpx
     assert entry["targetIdentity"]["id"]
     assert entry["servicePrincipal"]["id"] == graph.directory().service_principal
     assert entry["provisioningStatusInfo"] == {"status": "success", "errorInformation": None}
-    assert {"displayName": "userName", "oldValue": None, "newValue": "user1"} in entry["modifiedProperties"]
+    name = {"displayName": "userPrincipalName", "oldValue": None, "newValue": "user1"}
+    assert name in entry["modifiedProperties"]  # the target's attribute
     assert entry["activityDateTime"] == "2026-02-02T02:40:00.000000Z"
     assert entry.keys() >= {"id", "jobId", "changeId", "cycleId", "provisioningAction"}
 

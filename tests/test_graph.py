@@ -1,15 +1,20 @@
 """What Graph's answers ask for, and what goes to it."""
 
 import gzip
+import json
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
+from typing import Any
 
+import httpx
 import pytest
 
 from provisioning import graph, retry, scim, transport
-from provisioning.graph import LONGEST_WORDS, Graph, Reaction
+from provisioning.errors import NotPermitted, UpstreamError
+from provisioning.graph import JOB_ROLE, LOGS_ROLE, LONGEST_WORDS, Graph, JobStatus, Reaction
 from provisioning.pacing import Pace
 from provisioning.settings import BulkUpload, Settings
 from tests.clock import MovedClock
@@ -195,3 +200,123 @@ def test_a_pause_holds_everybody(clock: MovedClock) -> None:
     pace = Pace(clock)
     pace.pause(300)
     assert 299 < pace.wait_left() <= 300
+
+
+# --- the job and the log -----------------------------------------------------------------------------------------
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def entries_of(emulator: GraphEmulator, clock: MovedClock, since: datetime = LONG_AGO) -> list[Any]:
+    with Graph(endpoint(emulator)) as opened:
+        return [e for page in opened.log_pages(since, clock, clock.monotonic() + 600) for e in page]
+
+
+def test_the_job_says_how_it_stands_and_why_it_is_in_quarantine(graph: GraphEmulator) -> None:
+    directory = graph.directory()
+    with Graph(endpoint(graph)) as opened:
+        assert (opened.job(), opened.job().stands) == (JobStatus("Active"), False)
+        directory.quarantine_reason = "EncounteredQuarantineException"
+        found = opened.job()
+        assert (found, found.stands) == (JobStatus("Quarantine", "EncounteredQuarantineException"), True)
+        directory.quarantine_reason, directory.paused = None, True
+        assert (opened.job().code, opened.job().stands) == ("Paused", True)
+
+
+@pytest.mark.parametrize("role", [JOB_ROLE, LOGS_ROLE])
+def test_a_missing_role_is_told_by_its_name_and_not_asked_for_again(
+    graph: GraphEmulator, clock: MovedClock, role: str
+) -> None:
+    graph.roles.discard(role)
+    with Graph(endpoint(graph)) as opened, pytest.raises(NotPermitted, match=role) as told:
+        opened.job() if role == JOB_ROLE else list(opened.log_pages(LONG_AGO, clock, clock.monotonic() + 600))
+    assert (told.value.role, clock.sleeps) == (role, [])
+
+
+def test_an_outage_is_no_missing_permission(graph: GraphEmulator, clock: MovedClock) -> None:
+    graph.fail_read(JOB_ROLE, 503)
+    graph.fail_read(LOGS_ROLE, 503, times=50)
+    with Graph(endpoint(graph)) as opened:
+        with pytest.raises(UpstreamError, match="503") as told:
+            opened.job()
+        assert not isinstance(told.value, NotPermitted)
+    with pytest.raises(UpstreamError, match="503") as told:
+        entries_of(graph, clock)
+    assert not isinstance(told.value, NotPermitted)
+    assert sum(clock.sleeps) > 15  # it was asked for again for a while
+
+
+def test_a_busy_log_is_asked_again_when_it_says(graph: GraphEmulator, clock: MovedClock) -> None:
+    graph.directory().tell("E1")
+    graph.fail_read(LOGS_ROLE, 429, {"Retry-After": "17"})
+    assert len(entries_of(graph, clock)) == 1
+    assert clock.sleeps == [17]
+
+
+def test_the_log_is_read_page_by_page_to_its_end_the_oldest_first(graph: GraphEmulator, clock: MovedClock) -> None:
+    graph.clock = iter(range(1_800_000_000, 1_900_000_000)).__next__
+    told = [graph.directory().tell(f"E{n}")["id"] for n in range(2500)]
+    graph.add_job()
+    with Graph(endpoint(graph)) as opened:
+        pages = list(opened.log_pages(LONG_AGO, clock, clock.monotonic() + 600))
+    assert [len(page) for page in pages] == [1000, 1000, 500]
+    assert [e["id"] for page in pages for e in page] == told
+
+
+def test_only_entries_of_this_job_since_that_time_are_asked_for(graph: GraphEmulator, clock: MovedClock) -> None:
+    graph.clock = lambda: 1_800_000_000
+    url = graph.add_job()
+    *_, principal, _, _, job, _ = url.split("/")
+    graph.directory(principal, job).tell("of another job")
+    graph.directory().tell("E1")
+    moment = datetime.fromtimestamp(1_800_000_000, UTC)
+    assert [e["sourceIdentity"]["id"] for e in entries_of(graph, clock, moment - timedelta(seconds=1))] == ["E1"]
+    assert entries_of(graph, clock, moment + timedelta(seconds=1)) == []
+
+
+@pytest.mark.parametrize("elsewhere", ["https://contoso.example/v1.0/x", "http://127.0.0.1:1/v1.0/x", "not a link", ""])
+def test_a_next_page_at_another_address_gets_no_token(
+    graph: GraphEmulator, clock: MovedClock, monkeypatch: pytest.MonkeyPatch, elsewhere: str
+) -> None:
+    asked: list[str] = []
+
+    def exchange(http: object, request: httpx.Request) -> transport.Reply:
+        asked.append(str(request.url))
+        return transport.Reply(200, {}, json.dumps({"value": [], "@odata.nextLink": elsewhere}).encode())
+
+    monkeypatch.setattr(transport, "exchange", exchange)
+    with pytest.raises(UpstreamError, match="another address"):
+        entries_of(graph, clock)
+    assert len(asked) == 1
+
+
+def test_pages_that_go_in_a_circle_end(
+    graph: GraphEmulator, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exchange(http: object, request: httpx.Request) -> transport.Reply:
+        body = {"value": [], "@odata.nextLink": f"{graph.url}/v1.0/auditLogs/provisioning?again"}
+        return transport.Reply(200, {}, json.dumps(body).encode())
+
+    monkeypatch.setattr(transport, "exchange", exchange)
+    with pytest.raises(UpstreamError, match="never end"):
+        entries_of(graph, clock)
+
+
+def test_reading_ends_with_the_runs_time(graph: GraphEmulator, clock: MovedClock) -> None:
+    with Graph(endpoint(graph)) as opened, pytest.raises(UpstreamError, match="time of this run"):
+        list(opened.log_pages(LONG_AGO, clock, clock.monotonic() - 1))
+
+
+def test_a_token_that_has_expired_is_renewed_for_a_reading(graph: GraphEmulator) -> None:
+    graph.token = "new"
+    target = replace(endpoint(graph), host="graph.microsoft.com")
+    tokens = iter(["old", "new"])
+    with Graph(target, lambda: partial(str, next(tokens))) as opened:
+        assert opened.job() == JobStatus("Active")
+
+
+def test_an_error_of_graph_is_told_by_its_code_not_by_its_words(graph: GraphEmulator, clock: MovedClock) -> None:
+    graph.fail_read(JOB_ROLE, 400)
+    with Graph(endpoint(graph)) as opened, pytest.raises(UpstreamError) as told:
+        opened.job()
+    assert str(told.value) == "Graph answered 400 UnknownError."

@@ -37,6 +37,9 @@ _ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9$_-]*")
 _DATE_LIKE = re.compile(r"\d{4}-\d\d-\d\d|\d\d?[./-]\d\d?[./-]\d{4}")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?(Z|[+-]\d\d:\d\d)")
 
+_TARGETS = {"userName": "userPrincipalName", "externalId": "employeeId"}
+"""Under which names of Entra's the log tells of these two; the others keep the names of the source."""
+
 _NOT_MAPPED = {f"{ENTERPRISE}:manager.displayName", f"{ENTERPRISE}:manager.$ref"}
 _DUPLICATE_UPN = {
     "errorCode": "AzureActiveDirectoryDuplicateUserPrincipalName",
@@ -200,6 +203,7 @@ class Directory:
     so does leaving the attribute out while the object that holds it is there, which that page says too. Elements of
     emails, phoneNumbers and addresses are single-valued by their path (`[type eq "work"]`) and clear likewise; an
     element or collection that is left out clears nothing, since multi-valued attributes cannot be cleared.
+    `log_delay_of`: by how many seconds an entry about this externalId is written after the others.
     """
 
     def __init__(self, service_principal: str, job: str, clock: Callable[[], float]) -> None:
@@ -207,6 +211,7 @@ class Directory:
         self.service_principal, self.job, self.clock = service_principal, job, clock
         self.flow_nulls, self.clear_omitted = True, False
         self.quarantine_reason: str | None = None
+        self.log_delay_of: Callable[[str], float] = lambda external_id: 0.0
         self._users: dict[str, User] = {}
         self._names: dict[str, User] = {}
         self._log: list[tuple[float, Entry]] = []
@@ -225,6 +230,15 @@ class Directory:
         """The provisioning log, oldest first: when written, and the entry."""
         with self._lock:
             return list(self._log)
+
+    def tell(self, external_id: str, **fields: Any) -> Entry:
+        """Write an entry about somebody that no upload caused, as Entra does when it tries again by itself."""
+        user = self._users.get(external_id.casefold())
+        with self._lock:
+            outcome = _Outcome("update" if user else "create", "success", None, {})
+            self._write(external_id, user.object_id if user else "", outcome, str(uuid.uuid4()))
+            self._log[-1][1].update(fields)
+            return self._log[-1][1]
 
     @property
     def paused(self) -> bool:
@@ -269,7 +283,8 @@ class Directory:
         user = self._users.get(external_id.casefold())
         wanted = {path: value for path, value in flatten(data) if path not in _NOT_MAPPED}
         if self._name_is_taken(wanted["userName"], user):
-            outcome = _Outcome("update" if user else "create", "failure", _DUPLICATE_UPN, {})
+            error = {**_DUPLICATE_UPN, "reason": f"{_DUPLICATE_UPN['reason']} Value: {wanted['userName']}"}
+            outcome = _Outcome("update" if user else "create", "failure", error, {})
         elif user:
             outcome = self._update(user, wanted)
         else:
@@ -354,11 +369,22 @@ class Directory:
             "sourceIdentity": {"identityType": "User", "id": external_id, "displayName": "", "details": {}},
             "targetIdentity": {"identityType": "User", "id": object_id, "displayName": "", "details": {}},
             "modifiedProperties": [
-                {"displayName": path, "oldValue": _text(old), "newValue": _text(new)}
+                {"displayName": _TARGETS.get(path, path), "oldValue": _text(old), "newValue": _text(new)}
                 for path, (old, new) in outcome.changes.items()
             ],
         }
-        self._log.append((now, entry))
+        self._log.append((now + self.log_delay_of(external_id), entry))
+
+
+def in_old_names(entry: Entry) -> Entry:
+    """An entry as Graph's beta spelled it first: action for provisioningAction, statusInfo with the error inside."""
+    rest = {
+        name: value for name, value in entry.items() if name not in ("provisioningAction", "provisioningStatusInfo")
+    }
+    told = entry["provisioningStatusInfo"]
+    details = {"@odata.type": "#microsoft.graph.statusDetails"} if told["errorInformation"] else {}
+    status = {**details, "status": told["status"], **(told["errorInformation"] or {})}
+    return rest | {"action": entry["provisioningAction"], "statusInfo": status}
 
 
 def _is_empty(value: Any) -> bool:

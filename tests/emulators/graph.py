@@ -19,10 +19,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import format_datetime
+from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from tests.emulators.entra import Directory, Entry, Malformed, check_user, expect, is_name
+from tests.emulators.entra import Directory, Entry, Malformed, check_user, expect, in_old_names, is_name
 from tests.emulators.http import Dropped, Emulator, Request, Response, Seconds, json_response
 
 CALLS, WINDOW, DAY = 40, 5.0, 86_400.0
@@ -111,8 +112,10 @@ class _Flight:
 class GraphEmulator(Emulator):
     """Graph for one tenant with one or more provisioning jobs.
 
-    With `token`, every call needs it, `token_expires` (by `clock`) not yet reached, and the role in `roles`. `refuse`
-    says whose data spoils a whole request. `log_delay` is how long a log entry takes to become visible, in seconds.
+    With `token`, every call needs it, `token_expires` (by `clock`) not yet reached; every call needs its role in
+    `roles`. `refuse` says whose data spoils a whole request. `log_delay` is how long a log entry takes to become
+    visible, in seconds. `readings` are the targets of the GETs; with `old_names` the log is spelled as the first beta
+    spelled it.
     """
 
     def __init__(
@@ -137,9 +140,12 @@ class GraphEmulator(Emulator):
         self.refusals: list[str] = []
         self.accepted: list[Accepted] = []
         self.violations: list[Violation] = []
+        self.readings: list[str] = []
+        self.old_names = False
         self._arrivals: list[float] = []
         self._faults: list[_Fault] = []
         self._weather: Callable[[], _Fault] = _Fault
+        self._read_faults: list[tuple[str, Response]] = []
         self._in_flight: dict[tuple[str, str, str], _Flight] = {}
         self._directories: dict[tuple[str, str], Directory] = {}
         self._lock = threading.RLock()
@@ -163,6 +169,11 @@ class GraphEmulator(Emulator):
     ) -> None:
         """Answer the next valid upload like this; with `apply` it is processed all the same (the ambiguous case)."""
         self._faults.append(_Fault(Response(status, body, dict(headers or {})), apply))
+
+    def fail_read(self, role: str, status: int, headers: Mapping[str, str] | None = None, times: int = 1) -> None:
+        """Answer the next readings that need this role (LOGS_ROLE, JOB_ROLE) like this."""
+        error = GraphError(status, "UnknownError", "The service cannot answer now.", headers)
+        self._read_faults += [(role, error.response())] * times
 
     def drop_next(self, apply: bool = False, *, reset: bool = False) -> None:
         """Close the connection of the next valid upload without an answer; with `reset` not in order."""
@@ -207,7 +218,8 @@ class GraphEmulator(Emulator):
         path = unquote(request.path)
         if _LOGS_PATH.fullmatch(path):
             self._admit(request, "GET", LOGS_ROLE)
-            return self._logs(request)
+            self.readings.append(request.target)
+            return self._fault_of_reading(LOGS_ROLE) or self._logs(request)
         target = _JOB_PATH.fullmatch(path)
         directory = self._directories.get((target[1], target[2])) if target else None
         if not target or not directory:
@@ -216,7 +228,15 @@ class GraphEmulator(Emulator):
         if target[3] == "/bulkUpload":
             return self._counted(request, directory)
         self._admit(request, "GET", JOB_ROLE)
-        return _job(request, directory)
+        self.readings.append(request.target)
+        return self._fault_of_reading(JOB_ROLE) or _job(request, directory)
+
+    def _fault_of_reading(self, role: str) -> Response | None:
+        with self._lock:
+            found = next((fault for fault in self._read_faults if fault[0] == role), None)
+            if found:
+                self._read_faults.remove(found)
+        return found[1] if found else None
 
     def _authenticate(self, request: Request) -> None:
         wrong = request.headers.get("Authorization") != f"Bearer {self.token}" or self.clock() >= self.token_expires
@@ -228,7 +248,7 @@ class GraphEmulator(Emulator):
         self._authenticate(request)
         if request.method != method:
             raise GraphError(405, "Request_BadRequest", "The method is not allowed here.", {"Allow": method})
-        if self.token is not None and role not in self.roles:
+        if role not in self.roles:
             raise GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 
     def _counted(self, request: Request, directory: Directory) -> Response:
@@ -332,6 +352,7 @@ class GraphEmulator(Emulator):
             size = int(query.get("$top", self.log_page_size))
             seen, start = (int(part) for part in query.get("$skiptoken", "-1.0").split("."))
             entries, seen = self._entries(query.get("$filter", ""), seen)
+            entries.sort(key=lambda entry: str(entry["activityDateTime"]))
             if query.get("$orderby", "activityDateTime desc") == "activityDateTime desc":
                 entries.reverse()
             elif query["$orderby"] not in ("activityDateTime", "activityDateTime asc"):
@@ -345,7 +366,8 @@ class GraphEmulator(Emulator):
             query["$skiptoken"] = f"{seen}.{start + size}"
             parameters = "&".join(f"{name}={quote(value)}" for name, value in query.items())
             page["@odata.nextLink"] = f"{self.url}/v1.0/auditLogs/provisioning?{parameters}"
-        return json_response(200, page | {"value": entries[start : start + size]})
+        spelled = map(in_old_names, entries) if self.old_names else iter(entries)
+        return json_response(200, page | {"value": list(islice(spelled, start, start + size))})
 
     def _entries(self, filter_text: str, seen: int) -> tuple[list[Entry], int]:
         """Return the visible entries that fit, oldest first, and how many are visible: what further pages go by."""
