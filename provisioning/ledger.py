@@ -102,6 +102,8 @@ class Intended:
     scim_user: Mapping[str, Any]
     manager_known: bool
     counts_as_disable: bool = False
+    attributes: Sequence[str] | None = None
+    """Which differ from what was sent before; None for somebody new, or where that is no longer known."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,15 @@ class Ledger:
         self._identifiers: dict[str, str] = {}
 
     def people(self, mapping: ScimMapping, condition: str = "", *parameters: Any) -> Iterator[Person]:
-        """Rows of dbo.ScimUsers beside what was last sent; `condition` names one of queries/where_*.sql."""
+        """Rows of dbo.ScimUsers beside what was last sent; `condition` names one of queries/where_*.sql.
+
+        The SCIM user last sent comes along with a few people asked for by id only: of everybody it is too much.
+        """
         self._identifiers = self._identifiers or _identifiers(self.db, mapping)
         text = database.query(condition, self.db.engine) if condition else ""
-        taken = (*[self.target] * 5, *self._missing, *parameters)
-        rows = self.db.rows("people", *taken, condition=text, **self._identifiers)
+        payload = "CASE WHEN l.cleared_at IS NULL THEN l.scim_user END" if condition == "where_ids" else "NULL"
+        taken = (*[self.target] * 6, *self._missing, *parameters)
+        rows = self.db.rows("people", *taken, condition=text, payload=payload, **self._identifiers)
         width, key = len(mapping.columns), mapping.control["EmployeeId"]
         return (_person(row, width, key) for row in rows)
 
@@ -153,13 +159,13 @@ class Ledger:
         return int(row[0]) if row else 0
 
     def sent_users(self, employee_ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        """What was last sent of these people: EmployeeId and SCIM user."""
+        """What was last sent of these people: EmployeeId and SCIM user; nothing of those whose payload is cleared."""
         for chunk in database.chunks(employee_ids):
             for row in self.db.rows("sent_users", self.target, json.dumps(list(chunk))):
                 yield str(row[0]), json.loads(row[1])
 
     def every_sent_user(self) -> Iterator[dict[str, Any]]:
-        """What was last sent of everybody."""
+        """What was last sent of everybody, without those whose payload is cleared."""
         return (json.loads(row[0]) for row in self.db.rows("every_sent_user", self.target))
 
     def disabled_lately(self) -> set[str]:
@@ -205,7 +211,7 @@ class Ledger:
         """A 202 came for these people: one transaction, one round trip."""
         mine = (self.target, self.run_id, json.dumps(list(employee_ids)))
         target, _, ids = mine
-        answered = (*mine, *mine, *mine, *mine, *mine)
+        answered = mine * 6
         self.db.run("record_accepted", *answered, target, ids, *mine, -LIFE_OF_A_RUN, *mine, *mine)
 
     def drop_intents(self, employee_ids: Sequence[str]) -> None:
@@ -220,12 +226,12 @@ class Ledger:
     def record_refused(self, employee_id: str, user_hash: str, reason: str) -> None:
         """Graph refused this one person."""
         key = (self.target, employee_id)
-        self.db.run("record_refused", *key, *key, user_hash, reason[:500])
+        self.db.run("record_refused", *key, *key, user_hash, reason[:500], *key, self.run_id, reason[:500])
 
-    def force(self, employee_id: str) -> str:
-        """Put somebody down as forced; gives back the token of this request."""
-        token = str(uuid.uuid4())
-        self.db.run("force", self.target, employee_id, self.target, employee_id, token)
+    def force(self, employee_id: str, by: str | None = None) -> str:
+        """Put somebody down as forced, at the request of `by`; gives back the token of this request."""
+        token, key = str(uuid.uuid4()), (self.target, employee_id)
+        self.db.run("force", *key, *key, token, *key, self.run_id, by)
         return token
 
     def unforce(self, tokens: Sequence[str]) -> None:
@@ -238,9 +244,13 @@ class Ledger:
         return [(str(row[0]), str(row[1])) for row in self.db.rows("forced_people", self.target)]
 
     def purge(self, history_days: int) -> None:
-        """Forget calls and disables that count no longer, and holds that were over so long ago."""
+        """Forget what counts no longer, holds that were over and trails that were made so long ago.
+
+        Payloads of people who have been inactive so long are cleared, too.
+        """
         self.db.run("purge_calls")
         self.db.run("purge_guards", *[-86400 * history_days] * 2)
+        self.db.run("purge_history", *[-86400 * history_days] * 3)
 
 
 def start_run(db: Database, run_id: str, job: str, target: str | None) -> None:
@@ -329,17 +339,23 @@ def _person(row: tuple[Any, ...], width: int, key: int) -> Person:
         sent_active=bool(rest[2]) if sent else None,
         sent_at=database.as_utc(rest[3]),
         manager_known=bool(rest[4]) if sent else True,
-        manager_sent=bool(rest[5]),
-        unanswered=None if rest[6] is None else bool(rest[6]),
-        oldest_intent=database.as_utc(rest[7]),
-        maybe_active=bool(rest[8]),
-        forced_token=rest[9],
-        refused_hash=rest[10],
-        refusal=rest[11],
-        sent_valid_to=database.as_date(rest[12]),
-        valid_to_since=database.as_utc(rest[13]),
-        sent_protected=bool(rest[14]),
-        missing=bool(rest[15]),
+        manager_sent=rest[5] is not None,
+        manager_succeeded=rest[5] == 2,
+        manager_created_at=database.as_utc(rest[6]),
+        unanswered=None if rest[7] is None else bool(rest[7]),
+        oldest_intent=database.as_utc(rest[8]),
+        maybe_active=bool(rest[9]),
+        forced_token=rest[10],
+        refused_hash=rest[11],
+        refusal=rest[12],
+        sent_valid_to=database.as_date(rest[13]),
+        valid_to_since=database.as_utc(rest[14]),
+        sent_protected=bool(rest[15]),
+        missing=bool(rest[16]),
+        posted_at=database.as_utc(rest[17]),
+        answered_at=database.as_utc(rest[18]),
+        retry=rest[19] is not None,
+        sent_user=rest[20],
     )
 
 
@@ -357,4 +373,5 @@ def _intent(intended: Intended) -> dict[str, Any]:
         "forced_token": due.person.forced_token,
         "counts_as_disable": int(intended.counts_as_disable),
         "protected": int(due.marked),
+        "attributes": None if intended.attributes is None else list(intended.attributes),
     }

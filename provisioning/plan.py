@@ -1,7 +1,7 @@
 """Who is due, in which order, and who is parked and why. Pure: everything it decides from is handed in."""
 
 import graphlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
@@ -15,6 +15,17 @@ LONGEST_ID = 64
 
 EXPECTED_AFTER = timedelta(days=3)
 """A leaver whose last day was sent so long ago surprises nobody."""
+
+CONFIRMED_AFTER = timedelta(minutes=45)
+"""So long after a sending the log must have an entry of it."""
+
+RESENT_AFTER = timedelta(hours=24)
+"""Who is unconfirmed for so long is sent again by reconcile."""
+
+CLOCKS_APART = timedelta(minutes=1)
+"""By so much Entra's clock and the database's may differ."""
+
+FORGOTTEN = "was forgotten at somebody's request; to send her again: python -m provisioning forget --undo ID"
 
 
 class Job(Enum):
@@ -58,6 +69,13 @@ class Person:
     valid_to_since: datetime | None = None
     sent_protected: bool = False
     missing: bool = False
+    posted_at: datetime | None = None
+    answered_at: datetime | None = None
+    manager_succeeded: bool = False
+    manager_created_at: datetime | None = None
+    retry: bool = False
+    sent_user: str | None = None
+    """What was last sent, as JSON, where it is at hand."""
 
     @property
     def sent(self) -> bool:
@@ -76,8 +94,31 @@ class Person:
 
 
 @dataclass(frozen=True)
+class LogRead:
+    """Between which times Entra's log about a target was read with nothing missing."""
+
+    since: datetime
+    until: datetime
+
+    def says_nothing_of(self, posted_at: datetime | None, answered_at: datetime | None) -> bool:
+        """Whether somebody sent at `posted_at` is unconfirmed: read to 45 minutes past it, without an entry for her."""
+        if posted_at is None or not self.since <= posted_at <= self.until - CONFIRMED_AFTER:
+            return False
+        return answered_at is None or answered_at < posted_at - CLOCKS_APART
+
+
+def nobody(employee_id: str) -> bool:
+    """As `Rules.is_forgotten`: nobody is."""
+    return False
+
+
+@dataclass(frozen=True)
 class Rules:
-    """What a run decides by: the mapping, the moment, and the settings. `now` is the database's UTC time."""
+    """What a run decides by: the mapping, the moment, and the settings. `now` is the database's UTC time.
+
+    `log`: what was read of Entra's log; None where outcomes are off. `is_forgotten` tells whether an EmployeeId has a
+    tombstone.
+    """
 
     job: Job
     mapping: ScimMapping
@@ -88,6 +129,8 @@ class Rules:
     resend_before: datetime
     dead_before: datetime
     resend_since: datetime | None = None
+    log: LogRead | None = None
+    is_forgotten: Callable[[str], bool] = nobody
     _todays: dict[str, date] = field(default_factory=dict, compare=False, repr=False)
 
     def today(self, zone: ZoneInfo) -> date:
@@ -308,11 +351,14 @@ def _state(person: Person, rules: Rules) -> _State:
 def _verdict(person: Person, state: _State, rules: Rules) -> Verdict:
     if state.ended and not person.known:
         return _cannot(person, "ended (ValidTo), and never sent: there is no account to disable")
-    must_be_disabled = state.ended and person.known and (person.was_active or _in_doubt(person, rules))
+    perhaps_active = person.was_active or person.retry or _in_doubt(person, rules)
+    must_be_disabled = state.ended and person.known and perhaps_active
     if not state.in_scope and not must_be_disabled:
         return _cannot(person, "out of scope (InScope)")
     if state.early and not person.known and person.forced_token is None:
         return None
+    if not person.known and rules.is_forgotten(person.employee_id):
+        return Parked(person.employee_id, (FORGOTTEN,), person.forced_token is not None)
     user = rules.mapping.user(person.row, state.active, state.zone)
     if not _must_go(person, user, rules):
         return None
@@ -339,12 +385,35 @@ def _before_start(person: Person, rules: Rules, *, early: bool) -> bool:
 def _must_go(person: Person, user: User, rules: Rules) -> bool:
     if user.hash != person.sent_hash or person.forced_token is not None or _in_doubt(person, rules):
         return True
-    if rules.job is Job.RESEND:
+    if rules.job is Job.RESEND or (person.retry and rules.job in (Job.UPDATE, Job.RECONCILE)):
+        return True
+    if _has_late_manager(person, rules):
         return True
     if rules.job is Job.RECONCILE:
-        late_manager = not person.manager_known and person.manager_sent
-        return late_manager or (person.sent_at is not None and person.sent_at < rules.resend_before)
+        return _unconfirmed(person, rules) or (person.sent_at is not None and person.sent_at < rules.resend_before)
     return False
+
+
+def _has_late_manager(person: Person, rules: Rules) -> bool:
+    """Whether her manager came to be there after her, so that Entra could not set her manager.
+
+    Told by the log; where outcomes are off, by what was sent, and reconcile alone repairs it.
+    """
+    if rules.log is None:
+        return rules.job is Job.RECONCILE and not person.manager_known and person.manager_sent
+    if rules.job not in (Job.UPDATE, Job.RECONCILE):
+        return False
+    created, posted, answered = person.manager_created_at, person.posted_at, person.answered_at
+    created_later = bool(created and posted and answered and posted < created and answered < created)
+    return (not person.manager_known and person.manager_succeeded) or created_later
+
+
+def _unconfirmed(person: Person, rules: Rules) -> bool:
+    """Whether the log has said nothing of her for a day."""
+    posted = person.posted_at
+    if rules.log is None or posted is None or posted >= rules.now - RESENT_AFTER:
+        return False
+    return rules.log.says_nothing_of(posted, person.answered_at)
 
 
 def _in_doubt(person: Person, rules: Rules) -> bool:

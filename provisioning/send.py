@@ -111,14 +111,17 @@ class Sender:
         budget: Budget,
         ends: float,
         mapping_changed: Callable[[], bool] = lambda: False,
+        only_first: str | None = None,
     ) -> None:
         """`ends`, of the clock's monotonic time: from then on nothing new is started and the rest is deferred.
 
-        `mapping_changed` tells whether the mapping is another than when this run began.
+        `mapping_changed` tells whether the mapping is another than when this run began; `only_first`, why no more than
+        one request may go.
         """
         self._ledger, self._lease, self._graph, self._rules, self._guard = ledger, lease, graph, rules, guard
         self._clock, self._budget = clock, budget
-        self._ends, self._mapping_changed = ends, mapping_changed
+        self._ends, self._mapping_changed, self._only_first = ends, mapping_changed, only_first
+        self._begun = 0
         self._pace = Pace(clock)
         self._pool = clock.workers(MOST_IN_FLIGHT)
         self.tally = Tally()
@@ -179,6 +182,8 @@ class Sender:
     def _watch_the_time(self) -> None:
         if self._clock.monotonic() >= self._ends and (self._work_left() or self._retries):
             self._stop("the time of this run is up")
+        if self._only_first and self._begun and self._work_left() and not (self._in_flight or self._retries):
+            self._stop(self._only_first)
 
     def _start_something(self) -> bool:
         if self.tally.stopped or len(self._in_flight) >= MOST_IN_FLIGHT or self._pace.wait_left() > 0:
@@ -264,7 +269,8 @@ class Sender:
         """While nothing has succeeded yet and something was refused, what was refused is looked into first."""
         looking = any(r.origin.refused for r in (*self._retries, *self._in_flight.values()))
         many = len(self._in_flight) + len(self._retries) >= SYSTEMATIC_REFUSALS
-        return not self._blocked and (self._succeeded or not (looking or many))
+        enough = self._only_first is not None and self._begun > 0
+        return not self._blocked and not enough and (self._succeeded or not (looking or many))
 
     def _next_ids(self) -> list[str]:
         busy = self._busy_people()
@@ -329,13 +335,15 @@ class Sender:
         for one in due:
             resource, counts = mapping.resource(one.user), self._guard.counts_as_disable(one)
             resources.append((one.user.employee_id, resource))
-            intents.append(Intended(one, resource, plan.manager_known(one, before), counts))
+            differing = weighing.changed_attributes(one, mapping)
+            intents.append(Intended(one, resource, plan.manager_known(one, before), counts, differing))
             before.add(plan.same_key(one.user.external_id))
         again = [d.user.employee_id for d in due if plan.same_key(d.user.employee_id) in self._in_doubt]
         if not self._ledger.write_intents(intents, self._lease, again):
             self._hold_on()
             if not self._ledger.write_intents(intents, self._lease, again):
                 raise LeaseLost()
+        self._begun += 1
         return _Request(due, scim.bulk_request(resources), _Origin(), ambiguous=bool(again))
 
     # --- one attempt ----------------------------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 """The guards, with what they must know of the ledger: what was last sent of people, and how many had an attribute."""
 
+import json
 from collections.abc import Sequence
 
 from provisioning import plan, scim
-from provisioning.guards import Differences, Guard, Held
+from provisioning.guards import Differences, Guard, Held, changed_paths
 from provisioning.ledger import Ledger
 from provisioning.plan import Due, Rules
+from provisioning.scim import ScimMapping
 
 
 def weigh(ledger: Ledger, rules: Rules, guard: Guard, due: Sequence[Due]) -> list[Held]:
@@ -34,3 +36,10 @@ def differences(ledger: Ledger, rules: Rules, due: Sequence[Due]) -> Differences
         if one := changed.get(plan.same_key(employee_id)):
             found.add(one, scim.flatten(before), rules.mapping.flat(one.user))
     return found
+
+
+def changed_attributes(due: Due, mapping: ScimMapping) -> list[str] | None:
+    """The attributes of hers that differ from what was sent; None where nothing was, or it is not at hand."""
+    if due.person.sent_user is None:
+        return None
+    return changed_paths(scim.flatten(json.loads(due.person.sent_user)), mapping.flat(due.user))

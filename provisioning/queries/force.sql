@@ -1,5 +1,7 @@
 -- Put a person down as forced; asked for again, she is forced again.
--- Parameters: target, employee_id, target, employee_id, token
+-- Parameters: target, employee_id, target, employee_id, token, target, employee_id, run_id, by_whom
 DELETE FROM provisioning.forced WHERE target = ? AND employee_id = ?;
 INSERT INTO provisioning.forced (target, employee_id, token, requested_at)
 VALUES (?, ?, ?, SYSUTCDATETIME());
+INSERT INTO provisioning.history (target, employee_id, happened_at, kind, run_id, by_whom)
+VALUES (?, ?, SYSUTCDATETIME(), 'resync', ?, ?);

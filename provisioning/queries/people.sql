@@ -1,5 +1,5 @@
 -- People of the mapping, beside what was last sent of them to one target.
--- Parameters: target, target, target, target, target, table, missing_since; then those of the condition
+-- Parameters: target, target, target, target, target, target, table, missing_since; then those of the condition
 SELECT
     {columns},
     CAST({modified} AS varchar(33)) AS modified_text,
@@ -7,10 +7,13 @@ SELECT
     l.active AS sent_active,
     l.sent_at,
     l.manager_known,
-    CASE
-        WHEN EXISTS (SELECT 1 FROM provisioning.ledger AS m WHERE m.target = ? AND m.external_id = {manager}) THEN 1
-        ELSE 0
-    END AS manager_sent,
+    (
+        SELECT MAX(CASE WHEN m.succeeded_at IS NULL THEN 1 ELSE 2 END) FROM provisioning.ledger AS m
+        WHERE m.target = ? AND m.external_id = {manager}
+    ) AS manager_state,
+    (
+        SELECT MAX(c.created_at) FROM provisioning.ledger AS c WHERE c.target = ? AND c.external_id = {manager}
+    ) AS manager_created_at,
     i.unanswered,
     i.oldest,
     i.maybe_active,
@@ -20,7 +23,11 @@ SELECT
     l.valid_to AS sent_valid_to,
     l.valid_to_since,
     l.protected AS sent_protected,
-    CASE WHEN a.RecordKey IS NULL THEN 0 ELSE 1 END AS is_missing
+    CASE WHEN a.RecordKey IS NULL THEN 0 ELSE 1 END AS is_missing,
+    l.posted_at,
+    l.answered_at,
+    l.retry_at,
+    {payload} AS scim_user
 FROM dbo.ScimUsers AS v
 LEFT JOIN provisioning.ledger AS l ON l.target = ? AND l.employee_id = v.EmployeeId
 LEFT JOIN (

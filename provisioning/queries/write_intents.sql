@@ -2,11 +2,13 @@
 -- Parameters: target, run_id, people (JSON array of objects), lease, owner, epoch, target, run_id
 INSERT INTO provisioning.intents (
     target, run_id, employee_id, external_id, user_hash, scim_user, active, valid_to, modified_date_time,
-    manager_known, forced_token, counts_as_disable, protected, answered, created_at
+    manager_known, forced_token, counts_as_disable, protected, attributes, answered,
+    created_at
 )
 SELECT
     ?, ?, j.employee_id, j.external_id, j.user_hash, j.scim_user, j.active, j.valid_to, j.modified_date_time,
-    j.manager_known, j.forced_token, j.counts_as_disable, j.protected, 0, SYSUTCDATETIME()
+    j.manager_known, j.forced_token, j.counts_as_disable, j.protected, j.attributes, 0,
+    SYSUTCDATETIME()
 FROM OPENJSON(?) WITH (
     employee_id nvarchar(64) '$.employee_id',
     external_id nvarchar(200) '$.external_id',
@@ -18,7 +20,8 @@ FROM OPENJSON(?) WITH (
     manager_known bit '$.manager_known',
     forced_token varchar(36) '$.forced_token',
     counts_as_disable bit '$.counts_as_disable',
-    protected bit '$.protected'
+    protected bit '$.protected',
+    attributes nvarchar(max) '$.attributes' AS JSON
 ) AS j
 WHERE
     EXISTS (

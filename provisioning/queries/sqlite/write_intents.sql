@@ -2,7 +2,8 @@
 -- Parameters: target, run_id, people (JSON array of objects), lease, owner, epoch, target, run_id
 INSERT INTO provisioning.intents (
     target, run_id, employee_id, external_id, user_hash, scim_user, active, valid_to, modified_date_time,
-    manager_known, forced_token, counts_as_disable, protected, answered, created_at
+    manager_known, forced_token, counts_as_disable, protected, attributes, answered,
+    created_at
 )
 SELECT
     ?,
@@ -18,6 +19,7 @@ SELECT
     json_extract(j.value, '$.forced_token'),
     json_extract(j.value, '$.counts_as_disable'),
     json_extract(j.value, '$.protected'),
+    json_extract(j.value, '$.attributes'),
     0,
     SYSUTCDATETIME()
 FROM json_each(?) AS j
