@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import azure.functions as func
 
-from provisioning import callers, errors, jobs, review, runs
+from provisioning import aftermath, callers, errors, jobs, review, runs
 from provisioning.runs import Report
 from provisioning.settings import DATABASE, GRAPH, HR, Settings
 
@@ -62,13 +62,20 @@ def reconcile_employees(timer: func.TimerRequest) -> None:
     _run("reconcile_employees", timer, jobs.reconcile, (DATABASE, GRAPH))
 
 
+@app.timer_trigger(arg_name="timer", schedule="%OUTCOMES_SCHEDULE%")
+def collect_outcomes(timer: func.TimerRequest) -> None:
+    """What came of each person, read back from Entra's provisioning log."""
+    _run("collect_outcomes", timer, aftermath.collect, (DATABASE, GRAPH))
+
+
 @app.route(route="employees/{employee_id}/resync", methods=["POST"])
 def resync_employee(req: func.HttpRequest) -> func.HttpResponse:
     """Fetch one person from HR again and force her through now, changed or not."""
     try:
         settings = Settings.from_environ(os.environ, (DATABASE, GRAPH))
         refresh = req.params.get("refresh", "true").lower() != "false"
-        report = jobs.resync(settings, req.route_params["employee_id"], refresh=refresh, over_http=True)
+        employee_id = req.route_params["employee_id"]
+        report = jobs.resync(settings, employee_id, refresh=refresh, over_http=True, by="HTTP function")
     except errors.ProvisioningError as exc:
         return _error(exc)
     return _json({"employee_id": "", "run_id": report.run_id, **report.answer}, 202)

@@ -4,22 +4,28 @@ Exit codes: 0 done · 1 failed · 2 wrong usage or settings · 3 something needs
 """
 
 import argparse
+import getpass
 import json
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from provisioning import holds, jobs, review, runs
+from provisioning import aftermath, erasure, holds, jobs, review, runs
 from provisioning.errors import ProvisioningError, SettingsError
 from provisioning.jobs import Selection
 from provisioning.plan import Job
 from provisioning.runs import Report
 from provisioning.settings import DATABASE, GRAPH, HR, Settings
 
-_NEEDS = {"migrate": (DATABASE,), "ingest": (DATABASE, HR)}
+_NEEDS = {
+    "migrate": (DATABASE,),
+    "ingest": (DATABASE, HR),
+    "purge": (DATABASE, HR),
+    "forget": (DATABASE,),
+}
 
 
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
@@ -66,19 +72,42 @@ def _run(options: argparse.Namespace, settings: Settings) -> Report:
     if options.verb == "migrate":
         return jobs.migrate(settings, sample=options.sample, mapping=options.mapping)
     if options.verb == "resend":
-        return jobs.resend(settings, options.since)
+        return jobs.resend(settings, options.since, anyway=options.anyway)
     if options.verb == "resync":
-        return jobs.resync(settings, options.employee_id, refresh=not options.no_refresh)
+        return jobs.resync(settings, options.employee_id, refresh=not options.no_refresh, by=_whoever())
     if options.verb == "approve":
         return review.approve(settings, options.hold_id, options.by)
     if options.verb == "ingest":
         return jobs.ingest(settings)
+    if options.verb in _AFTERWARDS:
+        return _AFTERWARDS[options.verb](options, settings)
     selection = Selection(options.limit, options.only)
     if options.verb == "plan":
         report = review.foresee(settings, Job(options.job) if options.job else None, selection, on=options.on)
         return report if options.json else _readable(report)
     sending = {"create": jobs.create, "update": jobs.update, "reconcile": jobs.reconcile}
-    return sending[options.verb](settings, selection)
+    return sending[options.verb](settings, selection, anyway=options.anyway)
+
+
+def _forget(options: argparse.Namespace, settings: Settings) -> Report:
+    return (erasure.remember if options.undo else erasure.forget)(settings, options.employee_id)
+
+
+_AFTERWARDS: dict[str, Callable[[argparse.Namespace, Settings], Report]] = {
+    "outcomes": lambda options, settings: aftermath.collect(settings),
+    "retry-failed": lambda options, settings: aftermath.retry_failed(settings, options.code, _whoever()),
+    "status": lambda options, settings: aftermath.status(settings),
+    "purge": lambda options, settings: erasure.purge(settings, options.days),
+    "forget": _forget,
+}
+
+
+def _whoever() -> str:
+    """Who sits at this machine, as it says: for the trail of whom she asks for."""
+    try:
+        return f"{getpass.getuser()} (command line)"
+    except (KeyError, OSError):
+        return "command line"
 
 
 def _readable(report: Report) -> Report:
@@ -157,6 +186,15 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", type=_ids, default=(), metavar="ID,ID", help="these people only")
 
 
+def _add_sending(parser: argparse.ArgumentParser) -> None:
+    _add_selection(parser)
+    _add_anyway(parser)
+
+
+def _add_anyway(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--anyway", action="store_true", help="also while the provisioning job stands still")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m provisioning", description="From an HR system, through SQL, to Microsoft Entra ID."
@@ -167,11 +205,9 @@ def _parser() -> argparse.ArgumentParser:
     migrate.add_argument("--sample", action="store_true", help="put invented sample people into dbo.Employees")
     migrate.add_argument("--mapping", action="store_true", help="replace dbo.ScimUsers by sql/mapping.sql")
     verbs.add_parser("ingest", help="copy the HR API into SQL")
-    _add_selection(verbs.add_parser("create", help="send people who are about to start"))
-    _add_selection(verbs.add_parser("update", help="send people whose data changed"))
-    _add_selection(
-        verbs.add_parser("reconcile", help="the same without any prefilter, and what is due to be sent again")
-    )
+    _add_sending(verbs.add_parser("create", help="send people who are about to start"))
+    _add_sending(verbs.add_parser("update", help="send people whose data changed"))
+    _add_sending(verbs.add_parser("reconcile", help="the same without any prefilter, and what is due to be sent again"))
     foreseen = verbs.add_parser("plan", help="what a run would do; sends nothing")
     foreseen.add_argument(
         "--job", choices=("create", "update", "reconcile"), help="this one (default: create and update)"
@@ -192,7 +228,22 @@ def _parser() -> argparse.ArgumentParser:
     resync = verbs.add_parser("resync", help="fetch one person from HR again and send her now")
     resync.add_argument("employee_id", metavar="ID")
     resync.add_argument("--no-refresh", action="store_true", help="send her as mirrored, without asking HR")
+    _add_anyway(resend)
+    _add_afterwards(verbs)
     return parser
+
+
+def _add_afterwards(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    verbs.add_parser("outcomes", help="read back from Entra's provisioning log what came of each person")
+    verbs.add_parser("status", help="how it all stands: last runs, who is due, held, failed, unconfirmed, calls used")
+    retry = verbs.add_parser("retry-failed", help="make people who failed due once more")
+    retry.add_argument("--code", metavar="CODE", help="only those with this error code")
+    purge = verbs.add_parser("purge", help="take people out of the mirror")
+    purge.add_argument("--gone", action="store_true", required=True, help="who is long gone from HR, and inactive")
+    purge.add_argument("--days", type=_count, metavar="N", help="for so many days (default: HISTORY_DAYS)")
+    forget = verbs.add_parser("forget", help="remove whatever is kept of one person who has left HR")
+    forget.add_argument("employee_id", metavar="ID")
+    forget.add_argument("--undo", action="store_true", help="let her be created again, should her row come back")
 
 
 if __name__ == "__main__":

@@ -85,6 +85,10 @@ class NotApprovable(ProvisioningError):
     """The hold is approved already, or over, or its people are no longer due as they were held."""
 
 
+class NotForgettable(ProvisioningError):
+    """The person is still in HR, or her account is not disabled; or nobody was forgotten."""
+
+
 class NotAllowed(ProvisioningError):
     """Who calls may not do this, or cannot be told."""
 

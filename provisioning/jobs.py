@@ -11,7 +11,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TextIO
 
-from provisioning import database, guards, holds, ledger, migration, mirror, plan, retry, runs, send, tables, weighing
+from provisioning import (
+    database,
+    guards,
+    holds,
+    ledger,
+    migration,
+    mirror,
+    plan,
+    retry,
+    runs,
+    send,
+    tables,
+    trail,
+    weighing,
+)
 from provisioning.database import Database
 from provisioning.errors import (
     BudgetSpent,
@@ -20,6 +34,7 @@ from provisioning.errors import (
     Held,
     LeaseLost,
     MalformedId,
+    NotPermitted,
     NotSendable,
     SettingsError,
     TooOften,
@@ -55,7 +70,7 @@ STALE_INGEST = timedelta(hours=26)
 SHRINK_FLOOR = 2
 """An endpoint may always lose so many records: of five locations, one is a fifth."""
 
-_INGEST_LEASE = "ingest"
+INGEST_LEASE = "ingest"
 
 
 # --- ingest -------------------------------------------------------------------------------------------------------
@@ -73,7 +88,7 @@ def ingest(settings: Settings, *, clock: Clock | None = None, patience: float = 
     with runs.reporting(report), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
         source = runs.needed(settings.hr_source, HR)
         described = _described(db, source)
-        with runs.leased(db, settings, _INGEST_LEASE, report, clock, patience), runs.recorded(db, report, None):
+        with runs.leased(db, settings, INGEST_LEASE, report, clock, patience), runs.recorded(db, report, None):
             with HrApi(source, clock, ends) as api:
                 failures = [_ingest_one(db, api, r, t, report, settings) for r, t in described]
             if any(failures):
@@ -240,29 +255,51 @@ EVERYBODY = Selection()
 
 
 def create(
-    settings: Settings, selection: Selection = EVERYBODY, *, clock: Clock | None = None, patience: float = 0.0
+    settings: Settings,
+    selection: Selection = EVERYBODY,
+    *,
+    anyway: bool = False,
+    clock: Clock | None = None,
+    patience: float = 0.0,
 ) -> Report:
     """Send active people whose ValidFrom is due and who were never sent. Raises UnfinishedRun if somebody is left."""
-    return _send(settings, Job.CREATE, selection, clock or Clock(), patience)
+    return _send(settings, Job.CREATE, selection, clock or Clock(), patience, anyway=anyway)
 
 
 def update(
-    settings: Settings, selection: Selection = EVERYBODY, *, clock: Clock | None = None, patience: float = 0.0
+    settings: Settings,
+    selection: Selection = EVERYBODY,
+    *,
+    anyway: bool = False,
+    clock: Clock | None = None,
+    patience: float = 0.0,
 ) -> Report:
     """Send people sent before whose SCIM user is no longer the one sent. Raises UnfinishedRun if somebody is left."""
-    return _send(settings, Job.UPDATE, selection, clock or Clock(), patience)
+    return _send(settings, Job.UPDATE, selection, clock or Clock(), patience, anyway=anyway)
 
 
 def reconcile(
-    settings: Settings, selection: Selection = EVERYBODY, *, clock: Clock | None = None, patience: float = 0.0
+    settings: Settings,
+    selection: Selection = EVERYBODY,
+    *,
+    anyway: bool = False,
+    clock: Clock | None = None,
+    patience: float = 0.0,
 ) -> Report:
     """Like update, looking at everybody sent before; re-sends what is old, and reports of late managers."""
-    return _send(settings, Job.RECONCILE, selection, clock or Clock(), patience)
+    return _send(settings, Job.RECONCILE, selection, clock or Clock(), patience, anyway=anyway)
 
 
-def resend(settings: Settings, since: datetime | None, *, clock: Clock | None = None, patience: float = 0.0) -> Report:
+def resend(
+    settings: Settings,
+    since: datetime | None,
+    *,
+    anyway: bool = False,
+    clock: Clock | None = None,
+    patience: float = 0.0,
+) -> Report:
     """Send everybody again who was last sent at or after `since` (None: everybody ever sent)."""
-    return _send(settings, Job.RESEND, EVERYBODY, clock or Clock(), patience, since)
+    return _send(settings, Job.RESEND, EVERYBODY, clock or Clock(), patience, since, anyway=anyway)
 
 
 def _send(
@@ -272,7 +309,10 @@ def _send(
     clock: Clock,
     patience: float,
     since: datetime | None = None,
+    *,
+    anyway: bool,
 ) -> Report:
+    """`anyway`: also where the job over there stands still, so that what is sent is only staged."""
     report = Report(job.value, no_counts(job.value))
     with (
         runs.working(settings, clock, report, retry.DATABASE_PATIENCE) as work,
@@ -281,7 +321,7 @@ def _send(
     ):
         if job is Job.CREATE:
             _warn_of_old_ingest(work)
-        _send_due(work, lease, work.rules(job, since), selection)
+        _send_due(work, lease, work.rules(job, since), selection, anyway=anyway)
     return report
 
 
@@ -297,12 +337,15 @@ class _Decided:
     narrowed: bool
 
 
-def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection) -> None:
+def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection, *, anyway: bool) -> None:
     work.book.purge(work.settings.history_days)
     decided = _decide(work, rules, selection)
     _tell_vanished(work.report, work.book.vanished())
+    _tell_recreated(work)
     with Graph(work.endpoint) as graph:
-        sender = work.sender(lease, graph, rules, decided.guard, RUN_SECONDS)
+        standing = _standing_job(work, graph) if decided.ids else None
+        only_first = None if anyway else standing
+        sender = work.sender(lease, graph, rules, decided.guard, RUN_SECONDS, only_first)
         with _tallied(work, sender, decided.cut, decided.short):
             sender.run(decided.ids, decided.parked, check_names=decided.narrowed)
 
@@ -409,6 +452,33 @@ def _tell_vanished(report: Report, vanished: list[str]) -> None:
         report.exit_code = 3
 
 
+def _tell_recreated(work: Work) -> None:
+    """Somebody deleted people over there whom Entra made anew, without what their old accounts had: an alarm."""
+    found = trail.recreated(work.db, work.target, work.db.utc_now() - timedelta(days=1))
+    if found:
+        named = ", ".join(found[:20]) + (", …" if len(found) > 20 else "")
+        work.report.note(f"warning: recreated: {len(found)} people had to be created anew in the last 24 h: {named}")
+
+
+def _standing_job(work: Work, graph: Graph) -> str | None:
+    """Why what is sent would only be staged; None where the job is at work, or cannot be asked."""
+    try:
+        status = graph.job()
+    except NotPermitted as exc:
+        work.report.note(f"the job's status is not read, sending goes on: {exc}")
+        return None
+    except UpstreamError as exc:
+        work.report.note(f"warning: the job's status could not be read, sending goes on: {exc}")
+        return None
+    if not status.stands:
+        return None
+    told = f"the provisioning job is {status.code}" + (f" ({status.reason})" if status.reason else "")
+    told += ": what is sent is only staged"
+    logger.warning("Run %s: %s.", work.report.run_id, told)
+    work.report.note(f"warning: {told}; start it in the portal, or send with --anyway.")
+    return told
+
+
 @contextmanager
 def _tallied(work: Work, sender: send.Sender, cut: int = 0, short: str | None = None) -> Iterator[None]:
     """The sender's counts go into the report, however it ends, and whom it held becomes a hold.
@@ -463,12 +533,14 @@ def resync(
     *,
     refresh: bool = True,
     over_http: bool = False,
+    by: str | None = None,
     clock: Clock | None = None,
 ) -> Report:
     """Fetch one person from HR again, where that can be asked, and force her through now, changed or not.
 
     The report's answer holds employee_id, status ("accepted", or "queued" for the sender at work) and changed.
-    `over_http`: at most ten a minute, and one a minute for a person whose row has not changed.
+    `over_http`: at most ten a minute, and one a minute for a person whose row has not changed. `by`: who asks, for her
+    trail.
     Raises MalformedId, UnknownEmployee, NotSendable, Held, TooOften, BudgetSpent, UpstreamError.
     """
     clock = clock or Clock()
@@ -483,7 +555,7 @@ def resync(
             _ask(work, employee_id)
         if refresh:
             _refresh(work, employee_id)
-        _force(work, employee_id, over_http=over_http)
+        _force(work, employee_id, by, over_http=over_http)
     return report
 
 
@@ -540,7 +612,7 @@ def _refresh(work: Work, employee_id: str) -> None:
         tables.record_refresh(db, table, str(rows[0][table.key.name]))
 
 
-def _force(work: Work, employee_id: str, *, over_http: bool) -> None:
+def _force(work: Work, employee_id: str, by: str | None, *, over_http: bool) -> None:
     """Put her down as forced, if nothing speaks against it, then try for the lease: whoever holds it will find her."""
     book, report = work.book, work.report
     found = book.find(employee_id)
@@ -551,7 +623,7 @@ def _force(work: Work, employee_id: str, *, over_http: bool) -> None:
     if over_http and not due.changed:
         _check_repeat(work, found)
     _check_held(work, rules, due)
-    token = book.force(found)
+    token = book.force(found, by)
     ledger.grant_resync(work.db, report.run_id)
     report.answer = {"employee_id": found, "status": "queued", "changed": due.changed}
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from provisioning import database, guards, holds, plan, retry, runs, scim, weighing
+from provisioning import database, guards, holds, plan, retry, runs, scim, trail, weighing
 from provisioning.errors import NotApprovable, UnknownHold, WrongUsage
 from provisioning.guards import Held
 from provisioning.holds import Hold
@@ -85,6 +85,8 @@ def _write_approval(work: Work, hold_id: str, name: str, due_on: date | None, re
     with work.db.transaction():
         if hold is None or not holds.approve(work.db, hold_id, name, _expiry(work, due_on)):
             raise NotApprovable(f"Hold {hold_id} has been approved or ended a moment ago.")
+        remark = f"hold {hold_id}, {hold.kind[0]}"
+        trail.note_approval(work.db, work.target, work.report.run_id, name, remark, hold_id, list(rest))
         if hold.kind[0] == guards.MAPPING:
             holds.accept_mapping(work.db, work.target, hold.kind[1], name)
         elif rest:

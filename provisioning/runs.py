@@ -3,13 +3,13 @@
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
-from provisioning import database, holds, ledger, scim, send, tables
+from provisioning import database, holds, ledger, scim, send, tables, tombstones, trail
 from provisioning.database import Database
 from provisioning.errors import Busy, DatabaseError, MappingError, ProvisioningError, SettingsError
 from provisioning.graph import Graph
@@ -17,10 +17,11 @@ from provisioning.guards import Guard, Limits, Situation
 from provisioning.holds import Hold
 from provisioning.ledger import Lease, Ledger
 from provisioning.pacing import Clock
-from provisioning.plan import Job, Rules
+from provisioning.plan import Job, LogRead, Rules
 from provisioning.scim import ScimMapping
 from provisioning.send import Budget
 from provisioning.settings import GRAPH, BulkUpload, Settings
+from provisioning.trail import Reading
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,18 @@ TIMER_PATIENCE = 600.0
 """Seconds that a timer waits for another run of its kind; the command line waits for none."""
 
 INGEST_COUNTS = ("fetched", "inserted", "updated", "unchanged", "missing", "rejected")
+OUTCOME_COUNTS = (
+    *("entries", "success", "warning", "failure", "skipped", "unmatched"),
+    *("recreated", "failed", "unconfirmed"),
+)
+
+_COUNTS: dict[str, tuple[str, ...]] = {
+    "ingest": INGEST_COUNTS,
+    "outcomes": OUTCOME_COUNTS,
+    "retry-failed": ("failed", "due"),
+    "purge": ("purged",),
+    **dict.fromkeys(("migrate", "approve", "holds", "status", "forget"), ()),
+}
 
 NEWEST_SCRIPT = "0004_outcomes.sql"
 """The last of the numbered scripts of sql/ without which the app does not work."""
@@ -66,8 +79,7 @@ class Report:
 
 def no_counts(job: str) -> dict[str, int]:
     """The counts of a job that has done nothing."""
-    names = {"ingest": INGEST_COUNTS, "migrate": (), "approve": (), "holds": ()}.get(job, send.COUNTS)
-    return dict.fromkeys(names, 0)
+    return dict.fromkeys(_COUNTS.get(job, send.COUNTS), 0)
 
 
 @dataclass
@@ -87,6 +99,8 @@ class Work:
     began: float
     _book: Ledger | None = field(default=None, init=False)
     _mapping_at_first: str | None = field(default=None, init=False)
+    _reading: Reading | None = field(default=None, init=False)
+    _is_forgotten: Callable[[str], bool] | None = field(default=None, init=False)
 
     @property
     def target(self) -> str:
@@ -101,13 +115,27 @@ class Work:
     @property
     def book(self) -> Ledger:
         """The ledger of the target."""
-        self._book = self._book or Ledger(self.db, self.target, self.report.run_id, self._missing())
+        self._book = self._book or Ledger(
+            self.db, self.target, self.report.run_id, missing_since(self.db, self.settings)
+        )
         return self._book
 
     @property
     def budget(self) -> Budget:
         """The tenant's calls of 24 h."""
         return Budget.of(self.settings.daily_call_limit)
+
+    @property
+    def log(self) -> LogRead | None:
+        """What was read of Entra's log about the target, when this run first looked; None where outcomes are off."""
+        self._reading = self._reading or trail.reading(self.db, self.target)
+        return self._reading.log(self.db.utc_now())
+
+    @property
+    def is_forgotten(self) -> Callable[[str], bool]:
+        """Whether an EmployeeId had a tombstone when this run first looked."""
+        self._is_forgotten = self._is_forgotten or tombstones.recogniser(self.db)
+        return self._is_forgotten
 
     def lease(self, patience: float) -> AbstractContextManager[Lease]:
         """The right to send to the target."""
@@ -126,6 +154,8 @@ class Work:
             resend_before=now - timedelta(days=self.settings.resend_days),
             dead_before=now - timedelta(seconds=ledger.LIFE_OF_A_RUN),
             resend_since=since,
+            log=self.log,
+            is_forgotten=self.is_forgotten,
         )
 
     def guard(
@@ -176,8 +206,16 @@ class Work:
         if accepted != found and (accepted is None or not self.book.people_sent()):
             holds.accept_mapping(self.db, self.target, found, None)
 
-    def sender(self, lease: Lease, graph: Graph, rules: Rules, guard: Guard, seconds: float) -> send.Sender:
-        """What sends, for so many seconds since the job began."""
+    def sender(
+        self,
+        lease: Lease,
+        graph: Graph,
+        rules: Rules,
+        guard: Guard,
+        seconds: float,
+        only_first: str | None = None,
+    ) -> send.Sender:
+        """What sends, for so many seconds since the job began; `only_first`: why not more than one request."""
         ends = self.began + seconds
         return send.Sender(
             self.book,
@@ -189,19 +227,21 @@ class Work:
             budget=self.budget,
             ends=ends,
             mapping_changed=lambda: self.mapping_hash() != self.mapping_at_first,
+            only_first=only_first,
         )
 
-    def _missing(self) -> tuple[str, str]:
-        """Absent from which table since when at the latest is missing: from two fetches, so many hours apart.
 
-        What ingest noted counts whether or not HR_SOURCE is set here: a run from another shell must enable nobody.
-        """
-        found = tables.people_fetch(self.db)
-        if found is None:
-            return ledger.NOBODY_MISSING
-        name, counted_at = found
-        apart = max(timedelta(hours=self.settings.missing_after_hours), timedelta(microseconds=1))
-        return name, database.stamp(counted_at - apart)
+def missing_since(db: Database, settings: Settings) -> tuple[str, str]:
+    """Absent from which table since when at the latest is missing: from two fetches, so many hours apart.
+
+    What ingest noted counts whether or not HR_SOURCE is set here: a run from another shell must enable nobody.
+    """
+    found = tables.people_fetch(db)
+    if found is None:
+        return ledger.NOBODY_MISSING
+    name, counted_at = found
+    apart = max(timedelta(hours=settings.missing_after_hours), timedelta(microseconds=1))
+    return name, database.stamp(counted_at - apart)
 
 
 @contextmanager
@@ -301,8 +341,13 @@ def compiled(db: Database, settings: Settings) -> ScimMapping:
 def needed(value: T | None, name: str) -> T:
     """A setting that must be there. Raises SettingsError where it is not."""
     if value is None:
-        raise SettingsError([f"{name}: is missing."])
+        raise missing_setting(name)
     return value
+
+
+def missing_setting(name: str) -> SettingsError:
+    """A setting that must be there, and is not."""
+    return SettingsError([f"{name}: is missing."])
 
 
 def add(report: Report, **counts: int) -> None:

@@ -10,7 +10,7 @@ from provisioning import database, jobs
 from provisioning.settings import Settings
 from tests.conftest import environment
 from tests.emulators import __main__ as emulators
-from tests.emulators.graph import GraphEmulator
+from tests.emulators.graph import LOGS_ROLE, GraphEmulator
 from tests.emulators.hr import HrEmulator
 from tests.worker import FunctionError, Worker
 
@@ -21,6 +21,7 @@ TIMERS = {
     "create_employees": "CREATE_SCHEDULE",
     "update_employees": "UPDATE_SCHEDULE",
     "reconcile_employees": "RECONCILE_SCHEDULE",
+    "collect_outcomes": "OUTCOMES_SCHEDULE",
 }
 FIELDS = {"second": (0, 59), "minute": (0, 59), "hour": (0, 23), "day": (1, 31), "month": (1, 12), "weekday": (0, 6)}
 PART = re.compile(r"(?:\*|(?P<first>\d+)(?:-(?P<last>\d+))?)(?:/(?P<step>[1-9]\d*))?", re.ASCII)
@@ -60,7 +61,7 @@ def ncrontab_errors(expression: str) -> list[str]:
     return wrong
 
 
-def test_the_host_finds_four_timers_and_the_resync(app: Worker) -> None:
+def test_the_host_finds_five_timers_the_resync_and_the_approval(app: Worker) -> None:
     assert set(app.functions) == {*TIMERS, "resync_employee", "approve_hold"}
 
 
@@ -88,7 +89,7 @@ def test_the_schedule_check_can_fail(wrong: str) -> None:
 
 def test_update_runs_after_ingest_and_create_after_one_too() -> None:
     values = json.loads((ROOT / "local.settings.example.json").read_text("utf-8"))["Values"]
-    minutes = {name: int(values[name].split(" ")[1]) for name in TIMERS.values()}
+    minutes = {name: int(values[name].split(" ")[1]) for name in TIMERS.values() if name != "OUTCOMES_SCHEDULE"}
     assert minutes["UPDATE_SCHEDULE"] == minutes["INGEST_SCHEDULE"] + 20
     assert minutes["CREATE_SCHEDULE"] > minutes["INGEST_SCHEDULE"]
 
@@ -114,6 +115,24 @@ def test_the_timers_take_people_from_hr_to_graph(app: Worker, hr: HrEmulator, gr
     app.call_timer("update_employees", past_due=True)
     app.call_timer("reconcile_employees")
     assert graph.directory().users["E00007"]["title"] == "Otter"
+
+
+def test_the_collector_reads_back_what_came_of_them(app: Worker, hr: HrEmulator, graph: GraphEmulator) -> None:
+    twin = next(p for p in hr.people if p["EmployeeId"] == "E00007")
+    graph.directory().occupy("E00007")
+    app.call_timer("ingest_employees")
+    app.call_timer("create_employees")
+    approve_first_load(app)
+    app.call_timer("create_employees")
+    app.call_timer("collect_outcomes")
+    assert "failed AzureActiveDirectoryDuplicateUserPrincipalName: 1 person (E00007)" in app.logs
+    assert twin["Name"]["LastName"] not in app.logs
+
+
+def test_a_collector_without_the_role_fails_and_names_it(app: Worker, graph: GraphEmulator) -> None:
+    graph.roles.discard(LOGS_ROLE)
+    with pytest.raises(FunctionError, match=r"ProvisioningLog\.Read\.All"):
+        app.call_timer("collect_outcomes")
 
 
 def test_a_failed_run_shows_as_failed(app: Worker, hr: HrEmulator) -> None:

@@ -272,6 +272,16 @@ class Directory:
             dropped, self._staged = len(self._staged), []
             return dropped
 
+    def occupy(self, user_name: str) -> None:
+        """Give a userPrincipalName to an account that this job does not know, as one made by hand has it."""
+        with self._lock:
+            self._names[user_name.casefold()] = User("", str(uuid.uuid4()))
+
+    def vacate(self, user_name: str) -> None:
+        """Take that account away again."""
+        with self._lock:
+            del self._names[user_name.casefold()]
+
     def delete(self, external_id: str) -> None:
         """Remove a user, as an administrator does by hand in the portal; KeyError when unknown."""
         with self._lock:

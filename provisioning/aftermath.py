@@ -1,0 +1,243 @@
+"""What came of what was sent: the log of Entra read back, who failed made due once more, and how the whole stands.
+
+Like the jobs, it puts steps in order.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from provisioning import database, holds, outcomes, plan, retry, runs, trail
+from provisioning.database import Database
+from provisioning.graph import Graph
+from provisioning.outcomes import Entry
+from provisioning.pacing import Clock
+from provisioning.plan import Job
+from provisioning.runs import RUN_SECONDS, Report, Work, no_counts
+from provisioning.settings import GRAPH, BulkUpload, Settings
+from provisioning.trail import Failed, Reading
+
+logger = logging.getLogger(__name__)
+
+OVERLAP = timedelta(hours=1)
+"""Entries come 5 to 10 minutes late, in no promised order: so much of what was read is read again."""
+
+KEPT_AT_LEAST = timedelta(days=7)
+"""So long Entra keeps its log for every tenant; the first reading goes back so far."""
+
+MOST_NAMED = 100
+"""So many people of a kind are named in an answer; all of them are counted."""
+
+
+# --- outcomes -----------------------------------------------------------------------------------------------------
+
+
+def collect(settings: Settings, *, clock: Clock | None = None, patience: float = 0.0) -> Report:
+    """Read Entra's provisioning log since the last entry seen, and write down what came of each person.
+
+    The report's answer holds `failed_people` [{employee_id, code, reason, recommended_action, …}] and the EmployeeIds
+    of `unconfirmed_people` and `recreated_people`. Raises NotPermitted without the app role, UpstreamError when the log
+    could not be read to its end (what was read is kept), Busy when another collector is at work.
+    """
+    clock = clock or Clock()
+    ends = clock.monotonic() + RUN_SECONDS
+    report = Report("outcomes", no_counts("outcomes"))
+    with runs.reporting(report), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
+        endpoint = runs.needed(settings.bulk_upload, GRAPH)
+        name = f"outcomes {endpoint.target}"
+        with (
+            runs.leased(db, settings, name, report, clock, patience),
+            runs.recorded(db, report, endpoint.target),
+            Graph(endpoint) as graph,
+        ):
+            recreated = _read_log(db, endpoint.target, report, lambda since: graph.log_pages(since, clock, ends))
+            _sum_up(db, endpoint.target, report, recreated)
+    return report
+
+
+def _read_log(
+    db: Database, target: str, report: Report, pages_since: Callable[[datetime], Iterator[list[Any]]]
+) -> list[str]:
+    """Take in every page, and say how far the log is read; gives back who was created anew."""
+    began, before = db.utc_now(), trail.reading(db, target)
+    since, now, ordered = _since(before, began), before, True
+    last = since
+    recreated: set[str] = set()
+    for page in pages_since(since):
+        entries = [e for e in map(outcomes.understand, page) if e is not None]
+        report.counts["unmatched"] += len(page) - len(entries)
+        recreated |= _take_in(db, target, report, entries)
+        times = [e.activity_at for e in entries]
+        ordered = ordered and [last, *times] == sorted([last, *times])
+        last = max([last, *times])
+        now = replace(now, seen_to=min(max(last, now.seen_to or since), began))
+        if ordered:  # whoever is interrupted here goes on from here
+            trail.record_reading(db, target, now)
+    gap = before.read_to is None or before.read_to < began - KEPT_AT_LEAST
+    trail.record_reading(db, target, replace(now, read_from=since if gap else before.read_from, read_to=began))
+    return sorted(recreated)
+
+
+def _since(before: Reading, now: datetime) -> datetime:
+    """From when on the log is read: a while before the newest entry seen, never longer ago than it is kept."""
+    seen = before.seen_to or before.read_to
+    return max(seen - OVERLAP, now - KEPT_AT_LEAST) if seen else now - KEPT_AT_LEAST
+
+
+def _take_in(db: Database, target: str, report: Report, entries: Sequence[Entry]) -> set[str]:
+    """Keep what is new on a page: three round trips, whatever it holds. Gives back who was created anew."""
+    fresh = trail.new_entries(db, target, entries)
+    if not fresh:
+        return set()
+    known = trail.states(db, target, fresh)
+    told = outcomes.tell(known, fresh)
+    trail.record(db, target, report.run_id, told, known)
+    recreated = {i for e, i in told.entries if e.entry_id in told.recreated}
+    runs.add(report, entries=len(told.entries), unmatched=len(fresh) - len(told.entries), recreated=len(recreated))
+    for entry, _ in told.entries:
+        if entry.outcome in report.counts:
+            report.counts[entry.outcome] += 1
+    return recreated
+
+
+def _sum_up(db: Database, target: str, report: Report, recreated: Sequence[str]) -> None:
+    """Who fails, of whom nothing is known, who was created anew: counted, named, and told without Entra's reasons."""
+    failing, unconfirmed = _failing(db, target, report), _unconfirmed(db, target, report)
+    report.answer["recreated_people"] = list(recreated)[:MOST_NAMED]
+    for code, ids in failing.items():
+        report.note(f"failed {code}: {_named(ids)}; reasons and mends: python -m provisioning status")
+    if unconfirmed:
+        report.note(f"unconfirmed: {_named(unconfirmed)}; the log says nothing of them")
+    if recreated:
+        told = "they had had an account, somebody must have deleted it; what hung on it is lost"
+        report.note(f"warning: recreated: {_named(recreated)}; {told}")
+
+
+def _failing(db: Database, target: str, report: Report) -> dict[str, list[str]]:
+    """Count and name who fails; gives back who, by code."""
+    by_code: dict[str, list[str]] = {}
+    people: list[dict[str, Any]] = []
+    for one in trail.failed(db, target):
+        by_code.setdefault(_code(one), []).append(one.employee_id)
+        if len(people) < MOST_NAMED:
+            people.append(one.told())
+    report.answer["failed_people"] = people
+    report.counts["failed"] = sum(map(len, by_code.values()))
+    return by_code
+
+
+def _unconfirmed(db: Database, target: str, report: Report) -> list[str]:
+    ids = list(trail.unconfirmed(db, target, trail.reading(db, target).log(db.utc_now())))
+    report.counts["unconfirmed"] = len(ids)
+    report.answer["unconfirmed_people"] = ids[:MOST_NAMED]
+    return ids
+
+
+def _code(one: Failed) -> str:
+    """Entra's error code where it is a word of Entra's, and so nothing personal."""
+    code = one.error_code or ""
+    return code if code.isascii() and code.replace("_", "").replace("-", "").isalnum() else "(no code)"
+
+
+def _named(ids: Sequence[str]) -> str:
+    people = "1 person" if len(ids) == 1 else f"{len(ids)} people"
+    return f"{people} ({', '.join(ids[:10])}{', …' if len(ids) > 10 else ''})"
+
+
+# --- once more ----------------------------------------------------------------------------------------------------
+
+
+def retry_failed(
+    settings: Settings, code: str | None = None, by: str | None = None, *, clock: Clock | None = None
+) -> Report:
+    """Make everybody who failed (with this error code) due once more: the next update sends them, changed or not.
+
+    Counts `failed`, and `due`: how many of them are due now. Nobody is sent again by itself: Entra tries by itself.
+    """
+    report = Report("retry-failed", no_counts("retry-failed"))
+    with _target(settings, clock or Clock(), report) as (db, endpoint), runs.recorded(db, report, endpoint.target):
+        found = list(trail.failed(db, endpoint.target))
+        wanted = [f for f in found if code is None or (f.error_code or "").casefold() == code.casefold()]
+        trail.retry(db, endpoint.target, report.run_id, by, [f.employee_id for f in wanted if not f.due])
+        report.counts.update(failed=len(found), due=len(wanted))
+    return report
+
+
+@contextmanager
+def _target(settings: Settings, clock: Clock, report: Report) -> Iterator[tuple[Database, BulkUpload]]:
+    with runs.reporting(report), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
+        yield db, runs.needed(settings.bulk_upload, GRAPH)
+
+
+# --- the whole ----------------------------------------------------------------------------------------------------
+
+
+def status(settings: Settings, *, clock: Clock | None = None) -> Report:
+    """How it all stands: the last run of each job, who is due, held, parked, failed, unconfirmed, and the day's calls.
+
+    All of it is in the report's answer. Sends nothing, asks neither HR nor Graph.
+    """
+    report = Report("status", {})
+    with runs.working(settings, clock or Clock(), report, retry.DATABASE_PATIENCE) as work:
+        read = trail.reading(work.db, work.target)
+        report.answer["jobs"] = _last_runs(work.db, work.target)
+        report.answer.update(_waiting(work))
+        counted = Report("outcomes", no_counts("outcomes"))
+        recreated = trail.recreated(work.db, work.target, _history_since(work))
+        _sum_up(work.db, work.target, counted, recreated)
+        report.answer |= {name: counted.counts[name] for name in ("failed", "unconfirmed")}
+        report.answer |= {"recreated": len(recreated), **counted.answer}
+        report.answer["outcomes"] = {"on": work.log is not None, "read_to": trail.told_at(read.read_to)}
+        used = work.book.calls_used().used_today
+        report.answer |= {"calls_used": used, "calls_limit": work.budget.daily_limit}
+        report.notes = [*_in_words(report.answer), *counted.notes]
+    return report
+
+
+def _history_since(work: Work) -> datetime:
+    return work.db.utc_now() - timedelta(days=work.settings.history_days)
+
+
+def _last_runs(db: Database, target: str) -> dict[str, Any]:
+    found = {}
+    for job, run_id, started_at, ended_at, exit_code, counts in db.rows("last_runs", target, target):
+        found[str(job)] = {
+            "run_id": str(run_id),
+            "started_at": trail.told_at(database.as_utc(started_at)),
+            "ended_at": trail.told_at(database.as_utc(ended_at)),
+            "exit_code": exit_code,
+            "counts": json.loads(counts) if counts else None,
+        }
+    return found
+
+
+def _waiting(work: Work) -> dict[str, int]:
+    """Who is due, held or parked, each person once; a look at everybody for each of the jobs."""
+    held = _keys(i for h in holds.waiting(work.db, work.target) if h.due_on is None for i in h.people)
+    due: set[str] = set()
+    parked: set[str] = set()
+    for job in (Job.CREATE, Job.UPDATE):
+        made = plan.make(work.book.people(work.mapping), work.rules(job))
+        due |= {d.key for d in made.due}
+        parked |= {p.key for p in made.parked}
+    return {"due": len(due - held - parked), "held": len(held), "parked": len(parked)}
+
+
+def _keys(employee_ids: Iterable[str]) -> set[str]:
+    return {plan.same_key(i) for i in employee_ids}
+
+
+def _in_words(answer: dict[str, Any]) -> list[str]:
+    """The same for people."""
+    words = []
+    for job, run in answer["jobs"].items():
+        ended = "still at work, or killed" if run["exit_code"] is None else f"exit {run['exit_code']}"
+        words.append(f"{job:<14} {run['started_at']}  {ended}")
+    names = ("due", "held", "parked", "failed", "unconfirmed", "recreated")
+    words.append(", ".join(f"{answer[name]} {name}" for name in names))
+    words.append(f"{answer['calls_used']} of {answer['calls_limit']} calls of 24 h are used")
+    return words

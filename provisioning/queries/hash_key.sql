@@ -1,0 +1,3 @@
+-- The key of a kind of hashes.
+-- Parameters: name
+SELECT k.secret FROM provisioning.hash_keys AS k WHERE k.name = ?

@@ -1,0 +1,9 @@
+-- Somebody asks that people who failed are sent once more.
+-- Parameters: target, run_id, by_whom, target, employee_ids (JSON array), target, employee_ids
+INSERT INTO provisioning.history (target, employee_id, happened_at, kind, run_id, by_whom)
+SELECT ?, l.employee_id, SYSUTCDATETIME(), 'retry', ?, ?
+FROM provisioning.ledger AS l
+WHERE l.target = ? AND l.outcome = 'failure' AND l.employee_id IN (SELECT k.value FROM OPENJSON(?) AS k);
+UPDATE provisioning.ledger
+SET retry_at = SYSUTCDATETIME()
+WHERE target = ? AND outcome = 'failure' AND employee_id IN (SELECT k.value FROM OPENJSON(?) AS k);
