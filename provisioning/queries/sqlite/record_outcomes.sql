@@ -39,6 +39,7 @@ FROM (
         json_extract(value, '$.created_at') AS created_at,
         json_extract(value, '$.recreated_at') AS recreated_at
     FROM json_each(?)
+    LIMIT -1 -- read once and looked up by key, not read anew for everybody of the target
 ) AS j
 WHERE ledger.target = ? AND ledger.employee_id = j.employee_id;
 UPDATE dbo.EmployeeAccounts
@@ -58,6 +59,7 @@ FROM (
         json_extract(value, '$.outcome_at') AS outcome_at,
         json_extract(value, '$.counts') AS counts
     FROM json_each(?)
+    LIMIT -1 -- read once and looked up by key, not read anew for everybody of the target
 ) AS j
 WHERE EmployeeAccounts.Target = ? AND EmployeeAccounts.EmployeeId = j.employee_id;
 INSERT INTO dbo.EmployeeAccounts (EmployeeId, Target, ObjectId, UserPrincipalName, Outcome, ErrorCode, OutcomeAt)
