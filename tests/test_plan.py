@@ -833,3 +833,90 @@ def test_who_was_sent_as_active_and_is_out_of_scope_now_has_left_it() -> None:
     assert not plan.has_left_scope(known(was={"active": 0}, active=0, InScope=0), rules())
     assert not plan.has_left_scope(new(InScope=0), rules())
     assert not plan.has_left_scope(known(was={}, InScope="maybe"), rules())
+
+
+# --- what the log tells -------------------------------------------------------------------------------------------
+
+LOG = plan.LogRead(NOW - timedelta(days=7), NOW - timedelta(minutes=5))
+
+
+def logged(minutes: float, answered: float | None = None, **state: Any) -> Person:
+    """Somebody sent so many minutes ago, of whom the log's newest entry is so many minutes old."""
+    times = {"posted_at": NOW - timedelta(minutes=minutes), "sent_at": NOW - timedelta(minutes=minutes)}
+    if answered is not None:
+        times["answered_at"] = NOW - timedelta(minutes=answered)
+    return known(state={**times, **state})
+
+
+@pytest.mark.parametrize(
+    ("posted", "answered", "unconfirmed"),
+    [
+        (50, None, True),
+        (49, None, False),  # not read to 45 minutes past it
+        (50, 45, False),
+        (50, 51, False),  # two clocks may be a minute apart
+        (50, 52, True),  # that was the answer to an earlier sending
+        (60 * 24 * 8, None, False),  # sent before the log was read
+    ],
+)
+def test_unconfirmed_is_of_whom_the_log_says_nothing_though_it_was_read(
+    posted: float, answered: float | None, unconfirmed: bool
+) -> None:
+    person = logged(posted, answered)
+    assert LOG.says_nothing_of(person.posted_at, person.answered_at) is unconfirmed
+
+
+def test_reconcile_alone_sends_who_is_unconfirmed_for_a_day() -> None:
+    day = 60 * 24
+    assert sends(logged(day + 1), Job.RECONCILE, log=LOG) is True
+    assert sends(logged(day - 1), Job.RECONCILE, log=LOG) is None
+    assert sends(logged(day + 1, answered=day), Job.RECONCILE, log=LOG) is None
+    assert sends(logged(day + 1), Job.UPDATE, log=LOG) is None
+    assert sends(logged(day + 1), Job.RECONCILE) is None  # outcomes are off
+
+
+@pytest.mark.parametrize("job", [Job.UPDATE, Job.RECONCILE])
+def test_with_outcomes_a_late_manager_counts_when_she_has_succeeded(job: Job) -> None:
+    late: dict[str, Any] = {"manager_known": False, "manager_sent": True, "manager_succeeded": True}
+    assert sends(logged(60, 50, **late), job, log=LOG) is True
+    assert sends(logged(60, 50, **late | {"manager_succeeded": False}), job, log=LOG) is None
+    assert sends(logged(60, 50, **late | {"manager_known": True}), job, log=LOG) is None
+
+
+def test_a_manager_who_came_to_be_there_after_her_report_was_processed_is_late_too() -> None:
+    created = {"manager_sent": True, "manager_succeeded": True, "manager_created_at": NOW - timedelta(minutes=40)}
+    assert sends(logged(60, 50, **created), log=LOG) is True
+    assert sends(logged(60, 30, **created), log=LOG) is None  # she was processed after her manager
+    assert sends(logged(60, **created), log=LOG) is None  # nobody knows yet
+    assert sends(logged(35, 50, **created), log=LOG) is None  # she was sent once more since
+    assert sends(logged(60, 50, **created)) is None  # outcomes are off
+
+
+def test_who_shall_be_sent_once_more_goes_with_update_and_is_no_change() -> None:
+    person = known(state={"retry": True})
+    assert (sends(person), sends(person, Job.RECONCILE), sends(person, Job.CREATE)) == (True, True, None)
+    (due,) = plan.make([person], rules()).due
+    assert not due.changed
+    assert not due.disables
+
+
+def test_a_leaver_to_be_sent_once_more_goes_out_of_scope_too_and_disables_nobody_twice() -> None:
+    gone = known(active=0, InScope=0, was={"active": 0}, state={"retry": True})
+    (due,) = plan.make([gone], rules()).due
+    assert (due.user.active, due.disables) == (False, False)
+    assert plan.make([known(active=0, InScope=0, was={"active": 0})], rules()).due == []
+
+
+def test_who_was_forgotten_is_parked_when_her_row_is_back() -> None:
+    asked: list[str] = []
+
+    def is_forgotten(employee_id: str) -> bool:
+        asked.append(employee_id)
+        return employee_id == "A"
+
+    made = plan.make([new("A"), new("B"), known("C")], rules(Job.CREATE, is_forgotten=is_forgotten))
+    assert (ids(made.due), [p.employee_id for p in made.parked]) == (["B"], ["A"])
+    assert "forget --undo" in made.parked[0].reasons[0]
+    assert asked == ["A", "B"]  # whoever was sent is known
+    (forced,) = plan.make([new("A", forced=True)], rules(Job.RESYNC, is_forgotten=is_forgotten)).parked
+    assert forced.forced
