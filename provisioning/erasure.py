@@ -52,12 +52,12 @@ def forget(settings: Settings, employee_id: str, *, clock: Clock | None = None) 
         runs.recorded(db, report, None),
     ):
         table = _people_table(db, settings)
-        mirrored = None if table is None else tables.key(db, table, employee_id)
-        _check_forgettable(db, settings, employee_id, mirrored=bool(mirrored))
+        spelled = None if table is None else _as_mirrored(db, table, employee_id)
+        _check_forgettable(db, settings, spelled or employee_id, mirrored=spelled is not None)
         with db.transaction():
-            if table is not None and mirrored:
-                _take_out(db, table, list(map(str, mirrored.values())))
-            db.run("forget_person", *[employee_id] * 12)
+            if table is not None and spelled is not None:
+                _take_out(db, table, [spelled])
+            db.run("forget_person", *[spelled or employee_id] * 12)
             tombstones.add(db, employee_id)
     return report
 
@@ -101,6 +101,11 @@ def _is_missing(db: Database, settings: Settings, employee_id: str) -> bool:
 def _people_table(db: Database, settings: Settings) -> Table | None:
     people = settings.hr_source.people if settings.hr_source else None
     return None if people is None else tables.describe(db, people)
+
+
+def _as_mirrored(db: Database, table: Table, employee_id: str) -> str | None:
+    """How the mirror spells an id; None where it does not hold it."""
+    return next(iter(tables.key(db, table, employee_id).values()), None)
 
 
 def _take_out(db: Database, table: Table, keys: list[str]) -> None:
