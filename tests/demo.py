@@ -27,6 +27,7 @@ LEAVERS = ["E00201", "E00202", "E00203"]
 UNMAPPED, FORCED, REPORT, MANAGER = "E00301", "E00302", "E00303", "M00001"
 MISTAKEN, OTHERS = [f"E{n:05d}" for n in range(401, 461)], [f"E{n:05d}" for n in range(501, 506)]
 JOINERS, LATER = ["J00001", "J00002"], "J00003"
+CLASHING = "J00004"
 
 
 class Demo:
@@ -109,6 +110,7 @@ def main() -> int:
         one_by_one(demo)
         a_mass_disable(demo)
         comparison(demo)
+        what_came_of_it(demo)
         told = f"in {time.monotonic() - demo.began:.0f} s"
         print(f"\n{'Everything arrived' if not demo.wrong else f'{demo.wrong} THINGS WENT WRONG'}, {told}.")
         return 1 if demo.wrong else 0
@@ -236,6 +238,26 @@ def comparison(demo: Demo) -> None:
         busiest <= 40 and not limited,
     )
     demo.check("nobody was in two requests at once", not demo.graph.violations)
+
+
+def what_came_of_it(demo: Demo) -> None:
+    demo.step("7  What came of it, from Entra's own log; of a joiner, too, whose user name an account made by hand has")
+    demo.graph.directory().occupy(CLASHING)
+    demo.hr.put(newcomer(CLASHING, demo.today))
+    demo.run("ingest", inserted=1)
+    demo.run("create", sent=1, calls=1)
+    answer = demo.run("outcomes", failed=1, unconfirmed=0, recreated=0, unmatched=0)
+    (failed,) = answer["failed_people"]
+    for name in ("employee_id", "code", "reason", "recommended_action"):
+        lines = textwrap.wrap(str(failed[name]), 84)
+        print(f"    {name:<20} {lines[0]}", *(f"\n{'':<25}{line}" for line in lines[1:]), flush=True)
+    demo.check("Graph said 202 to her, Entra's log says failure", failed["employee_id"] == CLASHING)
+    print("  That account gets another name; she is sent once more, and it is clear what came of her:")
+    demo.graph.directory().vacate(CLASHING)
+    demo.run("retry-failed", failed=1, due=1)
+    demo.run("update", sent=1, calls=1)
+    demo.run("outcomes", success=1, failed=0, unconfirmed=0)
+    demo.check("she has her account", CLASHING in demo.graph.directory().users)
 
 
 def expected(person: dict[str, Any], demo: Demo) -> dict[str, Any]:

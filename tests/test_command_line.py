@@ -50,6 +50,62 @@ def test_every_job_prints_one_line_with_its_counts(environ: dict[str, str], caps
         assert counts <= line.keys()
 
 
+def test_what_came_of_people_is_one_line_with_code_reason_and_mend(
+    environ: dict[str, str], capsys: Capture, graph: GraphEmulator
+) -> None:
+    graph.directory().occupy("E00007")
+    for verb in (["ingest"], ["create", "--limit", "999"]):
+        assert run(capsys, environ, *verb)[0] == 0
+    code, line, told = run(capsys, environ, "outcomes")
+    assert (code, line["failed"], line["success"], line["unconfirmed"]) == (0, 1, 99, 0)
+    (failed,) = line["failed_people"]  # type: ignore[misc]
+    assert {"employee_id", "code", "reason", "recommended_action"} <= failed.keys()
+    assert f"failed {failed['code']}: 1 person (E00007)" in told
+    assert failed["reason"] not in told  # it may quote the user name
+    run(capsys, environ, "update")  # people whose managers came to be there after them
+    run(capsys, environ, "outcomes")
+    code, line, told = run(capsys, environ, "status")
+    assert (code, line["failed"], line["due"]) == (0, 1, 0)
+    assert "outcomes" in told
+    code, line, _ = run(capsys, environ, "retry-failed", "--code", str(failed["code"]))
+    assert (code, line["failed"], line["due"]) == (0, 1, 1)
+    assert run(capsys, environ, "status")[1]["due"] == 1
+    assert run(capsys, environ, "update")[1]["sent"] == 1
+
+
+def test_outcomes_that_cannot_be_read_are_a_failure(
+    environ: dict[str, str], capsys: Capture, graph: GraphEmulator
+) -> None:
+    graph.roles.clear()
+    code, line, told = run(capsys, environ, "outcomes")
+    assert (code, line["entries"]) == (1, 0)
+    assert "ProvisioningLog.Read.All" in told
+
+
+def test_a_job_that_stands_still_fails_the_run_unless_anyway(
+    environ: dict[str, str], capsys: Capture, graph: GraphEmulator
+) -> None:
+    graph.directory().quarantine_reason = "QuarantinedOnDemand"
+    run(capsys, environ, "ingest")
+    code, line, told = run(capsys, environ, "create", "--limit", "999")
+    assert (code, line["sent"], line["deferred"]) == (1, 50, 50)
+    assert "Quarantine (QuarantinedOnDemand)" in told
+    code, line, told = run(capsys, environ, "create", "--limit", "999", "--anyway")
+    assert (code, line["sent"]) == (0, 50)
+    assert "QuarantinedOnDemand" in told
+
+
+def test_forget_and_purge_say_what_they_did(environ: dict[str, str], capsys: Capture) -> None:
+    run(capsys, environ, "ingest")
+    code, line, told = run(capsys, environ, "forget", "E00007")
+    assert (code, line["job"]) == (1, "forget")
+    assert "HR still has this person" in told
+    assert run(capsys, environ, "forget", "--undo", "E00007")[0] == 1
+    assert run(capsys, environ, "forget", "no id")[0] == 2
+    code, line, _ = run(capsys, environ, "purge", "--gone", "--days", "30")
+    assert (code, line["purged"]) == (0, 0)
+
+
 def test_a_failing_job_prints_its_line_too(environ: dict[str, str], capsys: Capture, hr: HrEmulator) -> None:
     hr.fail_next(404, when=lambda path: "offset=40" in path)
     code, line, told = run(capsys, environ, "ingest")
@@ -92,7 +148,7 @@ def test_settings_may_come_from_a_file_and_the_environment_wins(
 
 
 def test_wrong_usage_is_2(capsys: Capture) -> None:
-    for verb in ([], ["fly"], ["resend"], ["resend", "--since", "yesterday"]):
+    for verb in ([], ["fly"], ["resend"], ["purge"], ["resend", "--since", "yesterday"]):
         with pytest.raises(SystemExit) as ended:
             command_line.main(verb, {})
         assert ended.value.code == 2
