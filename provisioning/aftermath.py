@@ -29,7 +29,7 @@ OVERLAP = timedelta(hours=1)
 KEPT_AT_LEAST = timedelta(days=7)
 """So long Entra keeps its log for every tenant; the first reading goes back so far."""
 
-MOST_NAMED = 100
+MOST_NAMED = 1000
 """So many people of a kind are named in an answer; all of them are counted."""
 
 
