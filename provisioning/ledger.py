@@ -131,7 +131,7 @@ class Ledger:
         self._identifiers = self._identifiers or _identifiers(self.db, mapping)
         text = database.query(condition, self.db.engine) if condition else ""
         payload = "CASE WHEN l.cleared_at IS NULL THEN l.scim_user END" if condition == "where_ids" else "NULL"
-        taken = (*[self.target] * 6, *self._missing, *parameters)
+        taken = (*[self.target] * 5, *self._missing, *parameters)
         rows = self.db.rows("people", *taken, condition=text, payload=payload, **self._identifiers)
         width, key = len(mapping.columns), mapping.control["EmployeeId"]
         return (_person(row, width, key) for row in rows)
@@ -340,22 +340,22 @@ def _person(row: tuple[Any, ...], width: int, key: int) -> Person:
         sent_at=database.as_utc(rest[3]),
         manager_known=bool(rest[4]) if sent else True,
         manager_sent=rest[5] is not None,
-        manager_succeeded=rest[5] == 2,
-        manager_created_at=database.as_utc(rest[6]),
-        unanswered=None if rest[7] is None else bool(rest[7]),
-        oldest_intent=database.as_utc(rest[8]),
-        maybe_active=bool(rest[9]),
-        forced_token=rest[10],
-        refused_hash=rest[11],
-        refusal=rest[12],
-        sent_valid_to=database.as_date(rest[13]),
-        valid_to_since=database.as_utc(rest[14]),
-        sent_protected=bool(rest[15]),
-        missing=bool(rest[16]),
-        posted_at=database.as_utc(rest[17]),
-        answered_at=database.as_utc(rest[18]),
-        retry=rest[19] is not None,
-        sent_user=rest[20],
+        manager_succeeded=bool(rest[5]),
+        manager_created_at=None if rest[5] in (None, "", "-") else database.as_utc(rest[5]),
+        unanswered=None if rest[6] is None else bool(rest[6]),
+        oldest_intent=database.as_utc(rest[7]),
+        maybe_active=bool(rest[8]),
+        forced_token=rest[9],
+        refused_hash=rest[10],
+        refusal=rest[11],
+        sent_valid_to=database.as_date(rest[12]),
+        valid_to_since=database.as_utc(rest[13]),
+        sent_protected=bool(rest[14]),
+        missing=bool(rest[15]),
+        posted_at=database.as_utc(rest[16]),
+        answered_at=database.as_utc(rest[17]),
+        retry=rest[18] is not None,
+        sent_user=rest[19],
     )
 
 

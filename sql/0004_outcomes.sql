@@ -33,6 +33,11 @@ GO
 -- Which attributes differ from what was sent before: a JSON array of their names; null for somebody new.
 ALTER TABLE provisioning.intents ADD attributes nvarchar(max) NULL;
 GO
+-- Whether somebody's manager has succeeded is looked up for everybody: by the index alone.
+DROP INDEX IX_ledger_external_id ON provisioning.ledger;
+GO
+CREATE INDEX IX_ledger_external_id ON provisioning.ledger (target, external_id, succeeded_at, created_at);
+GO
 CREATE INDEX IX_ledger_outcome ON provisioning.ledger (target, outcome);
 GO
 -- Entries of the provisioning log about people of the ledger, each once.

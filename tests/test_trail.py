@@ -145,7 +145,7 @@ def test_trails_are_kept_for_history_days(settings: Settings, db: Database, cloc
     age(db, "outcomes", "activity_at", "employee_id = 'P1'")
     jobs.update(settings, clock=clock)
     assert steps(db, settings, "P1") == []
-    assert [s["kind"] for s in steps(db, settings, "P2")] == ["sent", "outcome"]
+    assert {s["kind"] for s in steps(db, settings, "P2")} == {"sent", "outcome"}
 
 
 def test_why_somebody_fails_still_is_kept_however_old(

@@ -1,5 +1,5 @@
 -- People of the mapping, beside what was last sent of them to one target.
--- Parameters: target, target, target, target, target, target, table, missing_since; then those of the condition
+-- Parameters: target, target, target, target, target, table, missing_since; then those of the condition
 SELECT
     {columns},
     CAST({modified} AS varchar(33)) AS modified_text,
@@ -8,12 +8,10 @@ SELECT
     l.sent_at,
     l.manager_known,
     (
-        SELECT MAX(CASE WHEN m.succeeded_at IS NULL THEN 1 ELSE 2 END) FROM provisioning.ledger AS m
+        SELECT MAX(CASE WHEN m.succeeded_at IS NULL THEN '' ELSE COALESCE(CAST(m.created_at AS varchar(33)), '-') END)
+        FROM provisioning.ledger AS m
         WHERE m.target = ? AND m.external_id = {manager}
-    ) AS manager_state,
-    (
-        SELECT MAX(c.created_at) FROM provisioning.ledger AS c WHERE c.target = ? AND c.external_id = {manager}
-    ) AS manager_created_at,
+    ) AS manager_state, -- null: never sent; empty: no success yet; when she was created, or - where nobody knows
     i.unanswered,
     i.oldest,
     i.maybe_active,

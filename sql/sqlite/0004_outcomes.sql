@@ -33,6 +33,11 @@ GO
 -- Which attributes differ from what was sent before: a JSON array of their names; null for somebody new.
 ALTER TABLE provisioning.intents ADD attributes text NULL;
 GO
+-- Whether somebody's manager has succeeded is looked up for everybody: by the index alone.
+DROP INDEX provisioning.IX_ledger_external_id;
+GO
+CREATE INDEX provisioning.IX_ledger_external_id ON ledger (target, external_id, succeeded_at, created_at);
+GO
 CREATE INDEX provisioning.IX_ledger_outcome ON ledger (target, outcome);
 GO
 -- Entries of the provisioning log about people of the ledger, each once.
