@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 
 from provisioning import retry, transport
-from provisioning.errors import NotPermitted, TransportError, UpstreamError
+from provisioning.errors import NotPermitted, TransportError, Unacceptable, UpstreamError
 from provisioning.pacing import Clock
 from provisioning.settings import BulkUpload
 
@@ -30,7 +30,9 @@ BUCKET_FULL_SECONDS = (300.0, 600.0)
 LONGEST_WORDS = 20_000
 """Characters of an answer that are looked at."""
 
-ENTRIES_A_PAGE = 1000
+ENTRIES_A_PAGE = 500
+"""Entries are several KB each, and an answer has at most so many MB."""
+
 MOST_PAGES = 10_000
 """A log of more pages than that is taken for one that never ends."""
 
@@ -112,7 +114,7 @@ class Graph:
         try:
             body = self._get(self._endpoint.job_url, JOB_ROLE)
         except TransportError as exc:
-            raise UpstreamError(f"Graph: the job could not be asked: {exc}.") from exc
+            raise UpstreamError(f"Graph: the job could not be asked: {exc}.") from None
         status = body.get("status")
         if not isinstance(status, dict) or not isinstance(status.get("code"), str):
             raise UpstreamError("Graph: its answer about the job has no status.")
@@ -159,21 +161,21 @@ class Graph:
     def _get_patiently(self, url: str, role: str, clock: Clock, ends: float) -> dict[str, Any]:
         body: dict[str, Any] = {}
         try:
-            for attempt in retry.asking_hr(_may_ask_again, clock, ends):
+            for attempt, seconds in retry.asking(_may_ask_again, clock, ends):
                 with attempt:
                     if clock.monotonic() >= ends:
                         raise UpstreamError("Graph: the time of this run was up before the log's last page.")
-                    body = self._get(url, role)
+                    body = self._get(url, role, min(seconds, transport.DEADLINE))
         except TransportError as exc:
-            raise UpstreamError(f"Graph: the provisioning log could not be read: {exc}.") from exc
+            raise UpstreamError(f"Graph: the provisioning log could not be read: {exc}.") from None
         return body
 
-    def _get(self, url: str, role: str) -> dict[str, Any]:
-        """One attempt, once more with a fresh token where the old one is refused."""
-        reply = self._exchange_get(url)
+    def _get(self, url: str, role: str, seconds: float = transport.DEADLINE) -> dict[str, Any]:
+        """One attempt, once more with a fresh token where the old one is refused; each of at most so many seconds."""
+        reply = self._exchange_get(url, seconds)
         if reply.status == 401:
             self.renew_token()
-            reply = self._exchange_get(url)
+            reply = self._exchange_get(url, seconds)
         _check(reply, role)
         try:
             body = reply.json()
@@ -183,12 +185,12 @@ class Graph:
             raise UpstreamError("Graph: its answer is not an object.")
         return body
 
-    def _exchange_get(self, url: str) -> transport.Reply:
+    def _exchange_get(self, url: str, seconds: float) -> transport.Reply:
         try:
             headers = {"Accept": "application/json", **self._authorization()}
         except Exception as exc:  # whatever azure-identity raises: nothing was asked
             raise UpstreamError(f"Graph: no token could be had ({type(exc).__name__}).") from None
-        return transport.exchange(self._http, self._http.build_request("GET", url, headers=headers))
+        return transport.exchange(self._http, self._http.build_request("GET", url, headers=headers), seconds)
 
     def renew_token(self) -> None:
         """Forget the token and whatever cached it."""
@@ -211,7 +213,7 @@ class _Again(UpstreamError):
 
 
 def _may_ask_again(exc: BaseException) -> bool:
-    return isinstance(exc, _Again | TransportError)
+    return isinstance(exc, _Again | TransportError) and not isinstance(exc, Unacceptable)
 
 
 def _check(reply: transport.Reply, role: str) -> None:
@@ -231,7 +233,7 @@ def _check(reply: transport.Reply, role: str) -> None:
 def _error_code(reply: transport.Reply) -> str:
     """The code of Graph's error where it is one word, else nothing."""
     try:
-        code = str(json.loads(reply.body)["error"]["code"])
+        code = str(reply.json()["error"]["code"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
     return code if code.isascii() and code.replace("_", "").isalnum() and len(code) <= 80 else ""

@@ -147,7 +147,7 @@ class HrApi:
             "GET", url, params={**dict(url.params), **query, **self._query}, headers=self._headers
         )
         try:
-            for attempt, seconds in retry.asking_hr(_may_ask_again, self._clock, self._ends):
+            for attempt, seconds in retry.asking(_may_ask_again, self._clock, self._ends):
                 with attempt:
                     reply = transport.exchange(self._http, request, min(seconds, transport.DEADLINE))
                     if missing and reply.status == 404:

@@ -12,8 +12,8 @@ import tenacity
 
 from provisioning.pacing import Clock
 
-HR_PATIENCE = 30.0
-"""Seconds after its first failure in which a page of the HR API must succeed."""
+PAGE_PATIENCE = 30.0
+"""Seconds after its first failure in which a page of the HR API, or of Graph's log, must succeed."""
 
 DATABASE_PATIENCE, DATABASE_PAUSE = 180.0, 5.0
 """Seconds that a database may be out of reach, and between two tries; a serverless one takes about a minute to wake."""
@@ -43,15 +43,15 @@ def backoff(attempt: int, cap: float = 60.0) -> float:
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not cryptography
 
 
-def asking_hr(
+def asking(
     again: Predicate, clock: Clock, ends: float | None = None
 ) -> Iterator[tuple[tenacity.AttemptManager, float]]:
-    """Attempts at one request to the HR API, each with the seconds it may take.
+    """Attempts at one reading of HR or Graph, each with the seconds it may take.
 
-    They end, the last one included, HR_PATIENCE after the first failure; an error's `retry_after` (seconds) is
+    They end, the last one included, PAGE_PATIENCE after the first failure; an error's `retry_after` (seconds) is
     honoured and does not count. Nothing is waited for that would end after `ends` (of the clock's monotonic time).
     """
-    stop = _StopAfterFirstFailure(HR_PATIENCE, clock, ends)
+    stop = _StopAfterFirstFailure(PAGE_PATIENCE, clock, ends)
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception(again), stop=stop, wait=_wait_as_told, sleep=clock.sleep, reraise=True
     )
