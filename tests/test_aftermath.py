@@ -436,6 +436,25 @@ def test_who_was_deleted_over_there_is_an_alarm_when_she_is_created_anew(
     assert collect(loaded, clock)["recreated"] == 0  # told once by the collector
 
 
+def test_reports_of_a_manager_who_was_created_anew_are_sent_once_more(
+    bridge: Callable[..., Settings], db: Database, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    """Her new account is nobody's manager yet."""
+    settings = bridge()
+    edit(db, "P1", ManagerId="P2")
+    jobs.create(settings, NAMED, clock=clock)
+    collect(settings, clock)
+    graph.directory().delete("P2")
+    edit(db, "P2", Title="Otter")
+    assert finish(jobs.update, settings, clock)["sent"] == 1
+    assert collect(settings, clock)["recreated_people"] == ["P2"]
+    before = len(graph.accepted)
+    assert finish(jobs.update, settings, clock)["sent"] == 1
+    assert [a.external_id for a in graph.accepted[before:]] == ["P1"]
+    collect(settings, clock)
+    assert finish(jobs.update, settings, clock)["sent"] == 0
+
+
 # --- the job over there -------------------------------------------------------------------------------------------
 
 
