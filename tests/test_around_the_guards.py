@@ -38,7 +38,8 @@ def target(settings: Settings) -> str:
 
 def force(db: Database, settings: Settings, *ids: str) -> None:
     for one in ids:
-        db.run("force", target(settings), one, target(settings), one, f"token {one}")
+        key = (target(settings), one)
+        db.run("force", *key, *key, f"token {one}", *key, "a run", None)
 
 
 def remap(db: Database, before: str, after: str) -> None:
