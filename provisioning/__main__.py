@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from provisioning import aftermath, erasure, holds, jobs, review, runs
+from provisioning import aftermath, erasure, holds, jobs, printed, review, runs
 from provisioning.errors import ProvisioningError, SettingsError
 from provisioning.jobs import Selection
 from provisioning.plan import Job
@@ -84,7 +84,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> Report:
     selection = Selection(options.limit, options.only)
     if options.verb == "plan":
         report = review.foresee(settings, Job(options.job) if options.job else None, selection, on=options.on)
-        return report if options.json else _readable(report)
+        return report if options.json else _readable(report, diff=options.diff)
     sending = {"create": jobs.create, "update": jobs.update, "reconcile": jobs.reconcile}
     return sending[options.verb](settings, selection, anyway=options.anyway)
 
@@ -110,20 +110,11 @@ def _whoever() -> str:
         return "command line"
 
 
-def _readable(report: Report) -> Report:
-    """The plan in words on stderr: who, what, which attributes; no values. Only counts stay for stdout."""
+def _readable(report: Report, *, diff: bool) -> Report:
+    """The plan in words: on stderr who, what, which attributes; with `diff` values, too, and then on stdout."""
     answer, report.answer = report.answer, {}
-    notes, report.notes = report.notes, []
-    for person in answer["people"]:
-        day = f"{person['day']}  " if "day" in person else ""
-        paths = ", ".join(person["attributes"]) if person["action"] == "change" else ""
-        stopped = f"  HELD: {', '.join(person['held'])}" if "held" in person else ""
-        report.note(f"{day}{person['employee_id']:<12} {person['action']:<10} {paths}{stopped}".rstrip())
-    for one in answer["parked_people"]:
-        report.note(f"parked {one['employee_id'] or '(no EmployeeId)'}: {'; '.join(one['reasons'])}")
-    for hold in answer["holds"] if not answer.get("on") else ():
-        report.note(f"would be held: {hold['class']}, {hold['count']} people: {hold['reason']}")
-    report.notes += notes
+    for line in printed.plan_lines(answer, report.counts, diff=diff):
+        print(line, file=sys.stdout if diff else sys.stderr)
     return report
 
 
@@ -212,6 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     foreseen.add_argument(
         "--job", choices=("create", "update", "reconcile"), help="this one (default: create and update)"
     )
+    foreseen.add_argument("--diff", action="store_true", help="also old and new values, on stdout")
     foreseen.add_argument("--on", type=_day, metavar="DATE", help="what the days until then will bring")
     foreseen.add_argument(
         "--json", action="store_true", help="everything, with old and new values, as one line of JSON"

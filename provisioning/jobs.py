@@ -369,8 +369,8 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     report.counts["held"] = report.counts["candidates"] = len(chosen) - len(going)
     if others := len(due) - len(chosen):
         report.note(f"{others} more people are due whom --limit or --only leaves out.")
-    affordable, short = _affordable(work, rules, going, stopped | _keys(h.people for h in waiting))
-    ids, parked = [d.user.employee_id for d in affordable], selection.of_parked(made.parked)
+    going_today, short = affordable(work, rules, going, stopped | _keys(h.people for h in waiting))
+    ids, parked = [d.user.employee_id for d in going_today], selection.of_parked(made.parked)
     return _Decided(ids, parked, guard, len(going) - len(ids), short, narrowed or selection.named)
 
 
@@ -424,7 +424,7 @@ def _hold(work: Work, held: Sequence[guards.Held], over: set[str], *, named: boo
             work.report.exit_code = 3
 
 
-def _affordable(work: Work, rules: Rules, due: Sequence[Due], held: set[str]) -> tuple[list[Due], str | None]:
+def affordable(work: Work, rules: Rules, due: Sequence[Due], held: set[str]) -> tuple[list[Due], str | None]:
     """As many as the day's calls suffice for, and why not all: leavers, then joiners, then changes, over all jobs."""
     left = max(0, work.budget.for_runs - work.book.calls_used().used_today)
     if _calls(due) <= left:

@@ -5,17 +5,18 @@ Nothing here calls Graph. Like the jobs, it puts steps in order; timers never ca
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from provisioning import database, guards, holds, plan, retry, runs, scim, trail, weighing
+from provisioning import database, guards, holds, jobs, plan, retry, runs, scim, trail, weighing
 from provisioning.errors import NotApprovable, UnknownHold, WrongUsage
 from provisioning.guards import Held
 from provisioning.holds import Hold
 from provisioning.jobs import EVERYBODY, Selection
-from provisioning.pacing import Clock
+from provisioning.pacing import CALLS_PER_SECOND, Clock
 from provisioning.plan import Due, Group, Job, Parked, Person, Rules
 from provisioning.runs import Report, Work, no_counts
 from provisioning.scim import MOST_OPERATIONS
@@ -28,6 +29,9 @@ LONGEST_NAME = 100
 MOST_DAYS_AHEAD = 366
 NEEDED_ROUNDS = (Job.CREATE, Job.UPDATE)
 """What a plan without --job looks at: together, everything that is due."""
+
+ONLY_ON_CREATE = 'emails[type eq "work"].'
+"""Where the paths begin of what Entra sets when it creates somebody and never again: the mail attribute."""
 
 _ACTIONS = {Group.LEAVER: "disable", Group.JOINER: "create", Group.CHANGE: "change"}
 
@@ -146,8 +150,12 @@ def _noon(work: Work, day: date) -> datetime:
 
 @dataclass
 class Foreseen:
-    """What a run would do: people with their action, those held and parked, and the Graph calls it takes."""
+    """What a run would do: people with their action, those held and parked, and the Graph calls it takes.
 
+    `one_run`: everybody goes in the same run, joiners and others may share a call.
+    """
+
+    one_run: bool
     people: list[dict[str, Any]] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
@@ -164,9 +172,11 @@ def foresee(
 ) -> Report:
     """What a run would do now, or what every day until `on` will bring; nothing is sent.
 
-    The report's answer holds `people` [{employee_id, action, attributes {path: {old, new}}, held}], `parked_people`,
-    `holds` and `calls_left`; with `on` each person also has her `day`, the first on which she is due. Waves that a
-    guard would stop are written down as holds of that day, so that they can be approved in advance.
+    The report's answer holds `people` [{employee_id, action, attributes {path: {old, new}}, held, deferred}],
+    `parked_people`, `holds`, `actions` {action: people}, `calls_left` of the day's calls, `seconds` that sending takes
+    at the pace of 7 calls a second, and `more_days` of calls that those who are deferred take. What is only set when
+    somebody is created is marked `only_on_create`. With `on` each person also has her `day`, the first on which she is
+    due; waves that a guard would stop are written down as holds of that day, so that they can be approved in advance.
     """
     report = Report("plan", no_counts("plan"))
     rounds = NEEDED_ROUNDS if job is None else (job,)
@@ -180,7 +190,7 @@ def foresee(
 
 def _today(work: Work, rounds: Sequence[Job], selection: Selection) -> None:
     """As a run would decide: everybody due is weighed, and of those who may go the selection goes."""
-    foreseen = Foreseen()
+    foreseen = Foreseen(one_run=len(rounds) == 1)
     due, parked = _due(work.book.people(work.mapping), [work.rules(job) for job in rounds])
     standing = holds.waiting(work.db, work.target)
     waits = {plan.same_key(i) for h in standing if h.kind[0] != guards.FIRST_LOAD for i in h.people}
@@ -189,8 +199,14 @@ def _today(work: Work, rounds: Sequence[Job], selection: Selection) -> None:
     named = {d.key for d in chosen} if selection.named else frozenset[str]()
     rules, guard = work.rules(rounds[-1]), work.guard(standing, work.changed_mapping(), named=named)
     foreseen.held = weighing.weigh(work.book, rules, guard, due)
-    _add(work, rules, chosen, foreseen.held, foreseen)
+    stopped = {plan.same_key(i) for h in foreseen.held for i in h.people}
+    going = [d for d in chosen if d.key not in stopped]
+    affordable = _calls_left(work) * MOST_OPERATIONS
+    if foreseen.one_run:  # it leaves calls to more urgent people of the other job
+        affordable = len(jobs.affordable(work, rules, going, stopped | waits)[0])
+    _add(work, rules, chosen, foreseen, affordable)
     _tell(work, foreseen)
+    work.report.answer["more_days"] = -(-max(0, foreseen.calls - _calls_left(work)) // work.budget.for_runs)
     existing = {h.kind: h.hold_id for h in standing if h.due_on is None}
     work.report.answer["holds"] = [_as_hold(h, existing.get(h.kind)) for h in holds.merged(foreseen.held)]
 
@@ -208,19 +224,34 @@ def _due(people: Iterable[Person], rules: Sequence[Rules]) -> tuple[list[Due], l
 
 
 def _add(
-    work: Work, rules: Rules, due: Sequence[Due], held: Sequence[Held], foreseen: Foreseen, day: date | None = None
+    work: Work, rules: Rules, due: Sequence[Due], foreseen: Foreseen, affordable: int, day: date | None = None
 ) -> None:
-    """Add people to what is foreseen, with what differs, and the classes in which they would be held."""
+    """Add people to what is foreseen: what differs, the classes in which they would be held, and who is deferred.
+
+    `affordable`: for how many people the day's calls suffice.
+    """
     classes: dict[str, list[str]] = {}
-    for stopped in held:
+    for stopped in foreseen.held:
         for employee_id in stopped.people:
             classes.setdefault(plan.same_key(employee_id), []).append(stopped.kind[0])
     before = work.book.sent_users([d.user.employee_id for d in due if d.person.sent])
     sent = {plan.same_key(i): scim.flatten(user) for i, user in before}
+    going = [d for d in due if d.key not in classes]
+    deferred = {d.key for d in going[affordable:]}
     for one in due:
         person = _person(one, sent.get(one.key, {}), rules, classes.get(one.key, []))
+        person |= {"deferred": True} if one.key in deferred else {}
         foreseen.people.append(person | ({"day": day.isoformat()} if day else {}))
-    foreseen.calls += -(-sum(d.key not in classes for d in due) // MOST_OPERATIONS)
+    joiners = 0 if foreseen.one_run else sum(d.group is Group.JOINER for d in going)
+    foreseen.calls += _calls(joiners) + _calls(len(going) - joiners)  # create sends the ones, update the others
+
+
+def _calls_left(work: Work) -> int:
+    return max(0, work.budget.for_runs - work.book.calls_used().used_today)
+
+
+def _calls(people: int) -> int:
+    return -(-people // MOST_OPERATIONS)
 
 
 def _person(due: Due, before: dict[str, Any], rules: Rules, classes: list[str]) -> dict[str, Any]:
@@ -228,27 +259,30 @@ def _person(due: Due, before: dict[str, Any], rules: Rules, classes: list[str]) 
     action = "enable" if due.person.sent_active is False and due.user.active else _ACTIONS.get(due.group, "send")
     action = action if due.changed or action == "create" else "send again"
     paths = guards.changed_paths(before, after) if due.changed else []
-    attributes = {path: {"old": before.get(path), "new": after.get(path)} for path in paths}
+    attributes: dict[str, dict[str, Any]] = {p: {"old": before.get(p), "new": after.get(p)} for p in paths}
+    for path in paths if due.person.sent else ():
+        if path.startswith(ONLY_ON_CREATE):
+            attributes[path]["only_on_create"] = True
     found = {"employee_id": due.user.employee_id, "action": action, "attributes": attributes}
     return found | ({"held": sorted(set(classes))} if classes else {})
 
 
 def _tell(work: Work, foreseen: Foreseen) -> None:
-    report = work.report
-    held = sum("held" in p for p in foreseen.people)
-    left = max(0, work.budget.for_runs - work.book.calls_used().used_today)
-    report.counts.update(
-        candidates=len(foreseen.people) + len(foreseen.parked),
-        held=held,
-        parked=len(foreseen.parked),
+    people, parked = foreseen.people, foreseen.parked
+    work.report.counts.update(
+        candidates=len(people) + len(parked),
+        held=sum("held" in p for p in people),
+        parked=len(parked),
         calls=foreseen.calls,
-        deferred=max(0, len(foreseen.people) - held - left * MOST_OPERATIONS),
+        deferred=sum("deferred" in p for p in people),
     )
-    report.answer["calls_left"] = left
-    report.answer["people"] = foreseen.people
-    report.answer["parked_people"] = [
-        {"employee_id": p.employee_id, "reasons": list(p.reasons)} for p in foreseen.parked
-    ]
+    work.report.answer |= {
+        "actions": dict(Counter(p["action"] for p in people)),
+        "calls_left": _calls_left(work),
+        "seconds": round(foreseen.calls / CALLS_PER_SECOND, 1),
+        "people": people,
+        "parked_people": [{"employee_id": p.employee_id, "reasons": list(p.reasons)} for p in parked],
+    }
 
 
 def _as_hold(held: Held, hold_id: str | None) -> dict[str, Any]:
@@ -263,7 +297,7 @@ def _days_ahead(work: Work, rounds: Sequence[Job], selection: Selection, on: dat
     if not today < on <= today + timedelta(days=MOST_DAYS_AHEAD):
         raise WrongUsage(f"--on: must be a day after today ({today}), within {MOST_DAYS_AHEAD} days.")
     dated = [p for p in work.book.people(work.mapping) if plan.has_date(p, base, today, on)]
-    foreseen = Foreseen()
+    foreseen = Foreseen(one_run=len(rounds) == 1)
     written: list[Hold] = []
     known = {(d.key, d.user.hash) for d in _due(dated, [work.rules(job) for job in rounds])[0]}
     for ahead in range(1, (on - today).days + 1):
@@ -274,8 +308,9 @@ def _days_ahead(work: Work, rounds: Sequence[Job], selection: Selection, on: dat
         known |= {(d.key, d.user.hash) for d in new}
         chosen = selection.of(new)
         named = {d.key for d in chosen} if selection.named else frozenset[str]()
-        held = weighing.weigh(work.book, rules[-1], work.guard([], None, named=named, ahead=day), new)
-        _add(work, rules[-1], chosen, held, foreseen, day)
+        guard = work.guard([], None, named=named, ahead=day)
+        foreseen.held = held = weighing.weigh(work.book, rules[-1], guard, new)
+        _add(work, rules[-1], chosen, foreseen, work.budget.for_runs * MOST_OPERATIONS, day)
         if not selection.named:  # a look at a few people is no look at the day
             written += holds.keep(work.db, work.target, work.run, held, _foreseen_before(work, day), day)
     _tell(work, foreseen)

@@ -14,10 +14,10 @@ LAYERS = (
     {"bodies", "callers", "database", "errors", "hosts", "pacing", "retry", "settings", "source", "transport"},
     {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"}
     | {"outcomes", "trail", "tombstones"},
-    {"jobs", "runs", "review", "aftermath", "erasure"},
+    {"jobs", "runs", "review", "printed", "aftermath", "erasure"},
     {"function_app", "__main__"},
 )
-PURE = ("bodies", "mirror", "scim", "plan", "guards", "outcomes")
+PURE = ("bodies", "mirror", "scim", "plan", "guards", "outcomes", "printed")
 IMPURE = {"os", "time", "random", "socket", "httpx", "sqlite3", "pyodbc", "threading", "logging", "tempfile", "pathlib"}
 MODULES = {p.stem: p for p in (*(ROOT / "provisioning").glob("*.py"), ROOT / "function_app.py") if p.stem != "__init__"}
 

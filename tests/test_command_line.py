@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -471,6 +472,77 @@ def test_a_plan_names_the_parked_with_their_reasons_in_words_and_as_json(
     _, line, _ = run(capsys, environ, "plan", "--json")
     assert line["parked"] == 1
     assert line["parked_people"] == [{"employee_id": "E00009", "reasons": ["active is null"]}]
+
+
+def test_a_plan_with_its_differences_names_exactly_who_was_edited_and_nothing_reaches_graph(
+    environ: dict[str, str], capsys: Capture, hr: HrEmulator, graph: GraphEmulator
+) -> None:
+    run(capsys, environ, "ingest")
+    run(capsys, environ, "create", "--limit", "999")
+    run(capsys, environ, "reconcile")
+    edited = [f"E{n:05d}" for n in range(11, 36)]
+    for n, one in enumerate(edited):
+        hr.patch(one, {"Title": f"Keeper of {n}"} if n % 2 else {"Email": f"new.{n}@contoso.example"})
+    run(capsys, environ, "ingest")
+    graph.calls.clear()
+    code, line, told = run(capsys, environ, "plan", "--diff", "--json")
+    people = {p["employee_id"]: p for p in line["people"]}  # type: ignore[attr-defined]
+    assert (code, sorted(people), line["candidates"], line["calls"]) == (0, edited, 25, 1)
+    mail = 'emails[type eq "work"].value'
+    for n, one in enumerate(edited):
+        changes = people[one]["attributes"]
+        assert list(changes) == (["title"] if n % 2 else [mail])
+        assert [c.get("only_on_create") for c in changes.values()] == [None if n % 2 else True]
+    code = command_line.main(["plan", "--diff"], environ)
+    out, err = capsys.readouterr()
+    *page, counts = out.splitlines()
+    assert sorted(row.split()[0] for row in page if row.startswith("E")) == edited
+    assert (code, json.loads(counts)["candidates"]) == (0, 25)
+    assert '→ "Keeper of 1"' in out
+    assert '→ "new.0@contoso.example" (only set on create)' in out
+    assert "25 change" in page
+    assert "1 call of at most 50 people, about 1 s; 1897 of the day's calls are left" in page
+    assert "Keeper of" not in err + told
+    assert graph.calls == []
+
+
+def test_a_plan_a_week_ahead_names_the_joiner_and_the_leaver_of_that_week(
+    environ: dict[str, str], capsys: Capture, hr: HrEmulator, graph: GraphEmulator
+) -> None:
+    today = datetime.now(UTC).date()
+    hr.patch("E00031", {"ValidTo": f"{today + timedelta(days=3)}"})
+    hr.patch("E00032", {"ValidTo": f"{today + timedelta(days=30)}"})
+    hr.patch("E00041", {"ValidFrom": f"{today + timedelta(days=10)}"})
+    hr.patch("E00042", {"ValidFrom": f"{today + timedelta(days=40)}"})
+    run(capsys, environ, "ingest")
+    run(capsys, environ, "create", "--limit", "999")
+    graph.calls.clear()
+    code, line, told = run(capsys, environ, "plan", "--on", f"{today + timedelta(days=7)}")
+    rows = [row.split() for row in told.splitlines()]
+    assert (code, line["candidates"]) == (0, 2)
+    assert rows[0] == [f"{today + timedelta(days=3)}", "E00041", "create"]
+    assert rows[1] == [f"{today + timedelta(days=4)}", "E00031", "disable"]
+    assert rows[2] == ["1", "create,", "1", "disable"]
+    assert graph.calls == []
+
+
+def test_a_plan_says_whom_the_days_calls_do_not_suffice_for(
+    environ: dict[str, str], capsys: Capture, hr: HrEmulator
+) -> None:
+    few = {**environ, "GRAPH_DAILY_CALL_LIMIT": "3"}  # one of them is kept for resyncs
+    run(capsys, few, "ingest")
+    run(capsys, few, "create", "--limit", "50")
+    code, line, told = run(capsys, few, "plan", "--job", "create", "--limit", "999")
+    assert (code, line["candidates"], line["calls"], line["deferred"]) == (0, 50, 1, 0)
+    run(capsys, few, "create", "--limit", "30")
+    for n in range(1, 21):
+        hr.patch(f"E{n:05d}", {"Title": "Waiting"})
+    run(capsys, few, "ingest")
+    _, line, told = run(capsys, few, "plan", "--limit", "999")
+    assert (line["candidates"], line["deferred"]) == (40, 40)
+    assert "20 create, 20 change, 40 deferred" in told
+    assert "0 of the day's calls are left, the rest takes 1 more day" in told
+    assert "DEFERRED" in told.splitlines()[0]
 
 
 def test_a_plan_says_whom_a_guard_would_hold(environ: dict[str, str], capsys: Capture) -> None:

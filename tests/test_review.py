@@ -423,7 +423,10 @@ def test_the_plan_names_who_would_go_with_old_and_new_values_and_sends_nothing(
     assert people["P0090"]["attributes"] == {"title": {"old": "Clerk", "new": "Baker"}}
     assert people["P0001"]["attributes"] == {"active": {"old": True, "new": False}}
     assert (people["P0001"]["action"], people["NEW"]["action"]) == ("disable", "create")
-    assert (report.counts["candidates"], report.counts["calls"], report.counts["sent"]) == (7, 1, 0)
+    assert (report.counts["candidates"], report.counts["sent"]) == (7, 0)
+    assert report.counts["calls"] == 2  # one of create, one of update
+    assert report.answer["actions"] == {"change": 5, "disable": 1, "create": 1}
+    assert (report.answer["seconds"], report.answer["more_days"]) == (0.3, 0)
     assert [p["employee_id"] for p in report.answer["people"]][:2] == ["P0001", "NEW"]
     assert (len(graph.calls), written(db)) == (calls, before)
     json.dumps(report.answer)

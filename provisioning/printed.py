@@ -1,0 +1,96 @@
+"""How answers look to people: a plan, one person, a doctor's findings, as lines of text.
+
+Pure. What holds personal data says so: it goes to whoever asked, on stdout, and never into a log.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+Answer = Mapping[str, Any]
+
+COUNTED = ("create", "enable", "change", "disable", "send again", "send")
+"""The order in which a plan's actions are counted."""
+
+MOST_PEOPLE = 1000
+"""So many are shown on a terminal."""
+
+_SHOWN_CHANGED = ("change", "enable")
+
+
+def plan_lines(answer: Answer, counts: Mapping[str, int], *, diff: bool = False) -> Iterator[str]:
+    """A plan in columns: who, what, which attributes; with `diff` also old and new values (personal data)."""
+    widths = _widths(answer["people"])
+    for person in answer["people"][:MOST_PEOPLE]:
+        yield _plan_line(person, widths, named=not diff)
+        if diff:
+            yield from (
+                f"    {line}" for line in diff_lines(person["attributes"], created=person["action"] == "create")
+            )
+    if more := len(answer["people"][MOST_PEOPLE:]):
+        yield f"… and {more} more people; --json names them all"
+    for one in answer["parked_people"][:MOST_PEOPLE]:
+        yield f"parked {one['employee_id'] or '(no EmployeeId)'}: {'; '.join(one['reasons'])}"
+    for hold in answer["holds"] if not answer.get("on") else ():
+        yield f"would be held: {hold['class']}, {hold['count']} people: {hold['reason']}"
+    yield _totals(answer, counts)
+    yield _effort(answer, counts)
+
+
+def diff_lines(attributes: Mapping[str, Answer], *, created: bool = False) -> Iterator[str]:
+    """Attribute, old and new value (personal data), one a line. Of somebody created, only what she gets."""
+    shown = {p: c for p, c in attributes.items() if not created or c["new"] is not None}
+    width = max(map(len, shown), default=0)
+    for path, change in shown.items():
+        values = value(change["new"]) if created else f"{value(change['old'])} → {value(change['new'])}"
+        yield f"{path:<{width}}  {values}{_remark(change)}"
+
+
+def value(of: Any) -> str:
+    """A value as it stands in a SCIM user."""
+    return "(none)" if of is None else json.dumps(of, ensure_ascii=False)
+
+
+def duration(seconds: float) -> str:
+    """So many seconds, in words."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _widths(people: Iterable[Answer]) -> tuple[int, int]:
+    ids, actions = [12], [10]
+    for person in people:
+        ids.append(len(person["employee_id"]))
+        actions.append(len(person["action"]))
+    return max(ids), max(actions)
+
+
+def _plan_line(person: Answer, widths: Sequence[int], *, named: bool) -> str:
+    day = f"{person['day']}  " if "day" in person else ""
+    changed = [f"{p}{_remark(c)}" for p, c in person["attributes"].items()]
+    paths = f"{', '.join(changed)}  " if named and person["action"] in _SHOWN_CHANGED else ""
+    held = f"HELD: {', '.join(person['held'])}  " if "held" in person else ""
+    deferred = "DEFERRED: the day's calls are used up" if "deferred" in person else ""
+    columns = f"{person['employee_id']:<{widths[0]}} {person['action']:<{widths[1]}}"
+    return f"{day}{columns} {paths}{held}{deferred}".rstrip()
+
+
+def _remark(change: Answer) -> str:
+    return " (only set on create)" if change.get("only_on_create") else ""
+
+
+def _totals(answer: Answer, counts: Mapping[str, int]) -> str:
+    actions = answer["actions"]
+    told = [f"{actions[name]} {name}" for name in COUNTED if name in actions] or ["nobody is due"]
+    told += [f"{counts[name]} {name}" for name in ("held", "parked", "deferred") if counts[name]]
+    return ", ".join(told)
+
+
+def _effort(answer: Answer, counts: Mapping[str, int]) -> str:
+    calls = f"{counts['calls']} call{'' if counts['calls'] == 1 else 's'} of at most 50 people"
+    told = f"{calls}, about {duration(answer['seconds'])}" if counts["calls"] else "no calls"
+    told += f"; {answer['calls_left']} of the day's calls are left"
+    if more := answer.get("more_days"):
+        told += f", the rest takes {more} more day{'' if more == 1 else 's'}"
+    return told
