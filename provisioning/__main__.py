@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from provisioning import aftermath, erasure, holds, jobs, printed, review, runs
+from provisioning import aftermath, erasure, holds, jobs, printed, progress, review, runs
 from provisioning.errors import ProvisioningError, SettingsError
 from provisioning.jobs import Selection
 from provisioning.plan import Job
@@ -71,22 +71,23 @@ def _environment(options: argparse.Namespace, environ: Mapping[str, str]) -> Map
 def _run(options: argparse.Namespace, settings: Settings) -> Report:
     if options.verb == "migrate":
         return jobs.migrate(settings, sample=options.sample, mapping=options.mapping)
-    if options.verb == "resend":
-        return jobs.resend(settings, options.since, anyway=options.anyway)
     if options.verb == "resync":
         return jobs.resync(settings, options.employee_id, refresh=not options.no_refresh, by=_whoever())
     if options.verb == "approve":
         return review.approve(settings, options.hold_id, options.by)
-    if options.verb == "ingest":
-        return jobs.ingest(settings)
     if options.verb in _AFTERWARDS:
         return _AFTERWARDS[options.verb](options, settings)
-    selection = Selection(options.limit, options.only)
+    selection = Selection(getattr(options, "limit", None), getattr(options, "only", ()))
     if options.verb == "plan":
         report = review.foresee(settings, Job(options.job) if options.job else None, selection, on=options.on)
         return report if options.json else _readable(report, diff=options.diff)
-    sending = {"create": jobs.create, "update": jobs.update, "reconcile": jobs.reconcile}
-    return sending[options.verb](settings, selection, anyway=options.anyway)
+    with progress.shown(options.verb, sys.stderr) as observe:
+        if options.verb == "ingest":
+            return jobs.ingest(settings, observe=observe)
+        if options.verb == "resend":
+            return jobs.resend(settings, options.since, anyway=options.anyway, observe=observe)
+        sending = {"create": jobs.create, "update": jobs.update, "reconcile": jobs.reconcile}
+        return sending[options.verb](settings, selection, anyway=options.anyway, observe=observe)
 
 
 def _forget(options: argparse.Namespace, settings: Settings) -> Report:

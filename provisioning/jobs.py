@@ -50,7 +50,7 @@ from provisioning.ledger import Lease, Ledger
 from provisioning.mirror import Fetch, Table
 from provisioning.pacing import Clock
 from provisioning.plan import Due, Job, Parked, Rules
-from provisioning.runs import RUN_SECONDS, Report, Work, no_counts
+from provisioning.runs import RUN_SECONDS, Observer, Report, Work, no_counts
 from provisioning.scim import MOST_OPERATIONS
 from provisioning.settings import HR, Settings, Share
 from provisioning.source import Resource, Source
@@ -76,7 +76,9 @@ INGEST_LEASE = "ingest"
 # --- ingest -------------------------------------------------------------------------------------------------------
 
 
-def ingest(settings: Settings, *, clock: Clock | None = None, patience: float = 0.0) -> Report:
+def ingest(
+    settings: Settings, *, clock: Clock | None = None, patience: float = 0.0, observe: Observer | None = None
+) -> Report:
     """Copy the HR API into SQL, one table and one transaction per endpoint.
 
     Raises UpstreamError when an endpoint could not be read completely (that table is then untouched, the others go on),
@@ -85,12 +87,12 @@ def ingest(settings: Settings, *, clock: Clock | None = None, patience: float = 
     clock = clock or Clock()
     ends = clock.monotonic() + RUN_SECONDS
     report = Report("ingest", no_counts("ingest"))
-    with runs.reporting(report), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
+    with runs.reporting(report, clock), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
         source = runs.needed(settings.hr_source, HR)
         described = _described(db, source)
         with runs.leased(db, settings, INGEST_LEASE, report, clock, patience), runs.recorded(db, report, None):
             with HrApi(source, clock, ends) as api:
-                failures = [_ingest_one(db, api, r, t, report, settings) for r, t in described]
+                failures = [_ingest_one(db, api, r, t, report, settings, observe) for r, t in described]
             if any(failures):
                 raise UpstreamError(" ".join(f for f in failures if f))
     return report
@@ -110,14 +112,22 @@ def _described(db: Database, source: Source) -> list[tuple[Resource, Table]]:
 
 
 def _ingest_one(
-    db: Database, api: HrApi, resource: Resource, table: Table, report: Report, settings: Settings
+    db: Database,
+    api: HrApi,
+    resource: Resource,
+    table: Table,
+    report: Report,
+    settings: Settings,
+    observe: Observer | None,
 ) -> str | None:
     """Mirror one endpoint; gives back what went wrong. One endpoint's outage does not keep the others."""
     fetch = Fetch(table, tables.keys(db, table))
     try:
         began, last = db.utc_now(), tables.last_fetch(db, table.name)
         with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
-            _spool_changes(db, api, resource, fetch, spool)
+            for _ in _spool_changes(db, api, resource, fetch, spool):
+                if observe:
+                    observe({"fetched": report.counts["fetched"] + fetch.fetched})
             needed = settings.hr_source is not None and resource is settings.hr_source.people
             mapped = _mapped(db)
             _check_complete(fetch, mapped, needed=needed)
@@ -148,7 +158,7 @@ def _ingest_one(
     return None
 
 
-def _spool_changes(db: Database, api: HrApi, resource: Resource, fetch: Fetch, spool: TextIO) -> None:
+def _spool_changes(db: Database, api: HrApi, resource: Resource, fetch: Fetch, spool: TextIO) -> Iterator[None]:
     """Compare page by page with what the table holds; put what differs aside until the last page has come."""
     rows: list[mirror.Values] = []
     for page in api.pages(resource):
@@ -160,6 +170,7 @@ def _spool_changes(db: Database, api: HrApi, resource: Resource, fetch: Fetch, s
                 rows = rows[database.ROWS_A_STATEMENT :]
         if fetch.repeats(len(page), before):
             raise UpstreamError(f"{fetch.table.name}: HR gave the same page twice; check the paginator's parameters.")
+        yield
     _spool(db, fetch, rows, spool)
 
 
@@ -261,9 +272,10 @@ def create(
     anyway: bool = False,
     clock: Clock | None = None,
     patience: float = 0.0,
+    observe: Observer | None = None,
 ) -> Report:
     """Send active people whose ValidFrom is due and who were never sent. Raises UnfinishedRun if somebody is left."""
-    return _send(settings, Job.CREATE, selection, clock or Clock(), patience, anyway=anyway)
+    return _send(settings, Job.CREATE, selection, clock or Clock(), patience, anyway=anyway, observe=observe)
 
 
 def update(
@@ -273,9 +285,10 @@ def update(
     anyway: bool = False,
     clock: Clock | None = None,
     patience: float = 0.0,
+    observe: Observer | None = None,
 ) -> Report:
     """Send people sent before whose SCIM user is no longer the one sent. Raises UnfinishedRun if somebody is left."""
-    return _send(settings, Job.UPDATE, selection, clock or Clock(), patience, anyway=anyway)
+    return _send(settings, Job.UPDATE, selection, clock or Clock(), patience, anyway=anyway, observe=observe)
 
 
 def reconcile(
@@ -285,9 +298,10 @@ def reconcile(
     anyway: bool = False,
     clock: Clock | None = None,
     patience: float = 0.0,
+    observe: Observer | None = None,
 ) -> Report:
     """Like update, looking at everybody sent before; re-sends what is old, and reports of late managers."""
-    return _send(settings, Job.RECONCILE, selection, clock or Clock(), patience, anyway=anyway)
+    return _send(settings, Job.RECONCILE, selection, clock or Clock(), patience, anyway=anyway, observe=observe)
 
 
 def resend(
@@ -297,9 +311,10 @@ def resend(
     anyway: bool = False,
     clock: Clock | None = None,
     patience: float = 0.0,
+    observe: Observer | None = None,
 ) -> Report:
     """Send everybody again who was last sent at or after `since` (None: everybody ever sent)."""
-    return _send(settings, Job.RESEND, EVERYBODY, clock or Clock(), patience, since, anyway=anyway)
+    return _send(settings, Job.RESEND, EVERYBODY, clock or Clock(), patience, since, anyway=anyway, observe=observe)
 
 
 def _send(
@@ -311,6 +326,7 @@ def _send(
     since: datetime | None = None,
     *,
     anyway: bool,
+    observe: Observer | None,
 ) -> Report:
     """`anyway`: also where the job over there stands still, so that what is sent is only staged."""
     report = Report(job.value, no_counts(job.value))
@@ -321,7 +337,7 @@ def _send(
     ):
         if job is Job.CREATE:
             _warn_of_old_ingest(work)
-        _send_due(work, lease, work.rules(job, since), selection, anyway=anyway)
+        _send_due(work, lease, work.rules(job, since), selection, anyway=anyway, observe=observe)
     return report
 
 
@@ -337,7 +353,9 @@ class _Decided:
     narrowed: bool
 
 
-def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection, *, anyway: bool) -> None:
+def _send_due(
+    work: Work, lease: Lease, rules: Rules, selection: Selection, *, anyway: bool, observe: Observer | None
+) -> None:
     work.book.purge(work.settings.history_days)
     decided = _decide(work, rules, selection)
     _tell_vanished(work.report, work.book.vanished())
@@ -345,7 +363,7 @@ def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection, *, a
     with Graph(work.endpoint) as graph:
         standing = _standing_job(work, graph) if decided.ids else None
         only_first = None if anyway else standing
-        sender = work.sender(lease, graph, rules, decided.guard, RUN_SECONDS, only_first)
+        sender = work.sender(lease, graph, rules, decided.guard, RUN_SECONDS, only_first, observe)
         with _tallied(work, sender, decided.cut, decided.short):
             sender.run(decided.ids, decided.parked, check_names=decided.narrowed)
 
@@ -495,6 +513,7 @@ def _tallied(work: Work, sender: send.Sender, cut: int = 0, short: str | None = 
         report.counts["deferred"] += cut
         report.counts["held"] += before["held"]
         report.counts["out_of_scope"] = before["out_of_scope"]
+        work.tell_the_days_calls()
         for one in tally.parked:
             report.note(f"parked {one.employee_id or '(no EmployeeId)'}: {'; '.join(one.reasons)}")
     for held in tally.held:
@@ -724,7 +743,7 @@ def _settle(
 def migrate(settings: Settings, *, sample: bool = False, mapping: bool = False) -> Report:
     """Bring the database up to date; `mapping`: replace dbo.ScimUsers by sql/mapping.sql and say what that changes."""
     report = Report("migrate", no_counts("migrate"))
-    with runs.reporting(report), database.connect(settings.sql_connection_string) as db:
+    with runs.reporting(report, Clock()), database.connect(settings.sql_connection_string) as db:
         had_view = bool(db.view_columns("ScimUsers"))
         report.answer["applied"] = migration.migrate(db, sample=sample)
         if mapping and had_view:

@@ -3,8 +3,8 @@
 import json
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
@@ -48,7 +48,13 @@ _COUNTS: dict[str, tuple[str, ...]] = {
 NEWEST_SCRIPT = "0004_outcomes.sql"
 """The last of the numbered scripts of sql/ without which the app does not work."""
 
+EVENT = "provisioning_run"
+"""How the summary records of runs are found in the log."""
+
 T = TypeVar("T")
+
+Observer = Callable[[Mapping[str, int]], None]
+"""Is shown the counts of a run at work, again and again; for a terminal."""
 
 MOST_NOTES = 1000
 
@@ -64,10 +70,17 @@ class Report:
     exit_code: int = 0
     answer: dict[str, Any] = field(default_factory=dict)
     untold: int = 0
+    signals: dict[str, Any] = field(default_factory=dict)
+    """What else its summary record tells: the target's job, the day's calls."""
 
     def line(self) -> str:
         """The one JSON line of a job."""
         return json.dumps({"job": self.job, "run_id": self.run_id, **self.answer, **self.counts})
+
+    def record(self, seconds: float) -> str:
+        """The summary record: one line of JSON, flat, for the log. See docs/operations.md."""
+        head = {"event": EVENT, "job": self.job, "run_id": self.run_id, "exit_code": self.exit_code}
+        return json.dumps({**head, "seconds": round(seconds, 1), **self.signals, **self.counts})
 
     def note(self, text: str) -> None:
         """Something the operator should read."""
@@ -214,6 +227,7 @@ class Work:
         guard: Guard,
         seconds: float,
         only_first: str | None = None,
+        observe: Observer | None = None,
     ) -> send.Sender:
         """What sends, for so many seconds since the job began; `only_first`: why not more than one request."""
         ends = self.began + seconds
@@ -226,9 +240,16 @@ class Work:
             self.clock,
             budget=self.budget,
             ends=ends,
+            observe=observe,
             mapping_changed=lambda: self.mapping_hash() != self.mapping_at_first,
             only_first=only_first,
         )
+
+    def tell_the_days_calls(self) -> None:
+        """Put into the summary record how many of the tenant's calls are used; left out where that cannot be read."""
+        with suppress(ProvisioningError):
+            used = self.book.calls_used().used_today
+            self.report.signals |= {"calls_24h": used, "daily_limit": self.budget.daily_limit}
 
 
 def missing_since(db: Database, settings: Settings) -> tuple[str, str]:
@@ -248,29 +269,35 @@ def missing_since(db: Database, settings: Settings) -> tuple[str, str]:
 def working(settings: Settings, clock: Clock, report: Report, patience: float) -> Iterator[Work]:
     """The database, the mapping and the target, and a report that errors take along."""
     began = clock.monotonic()
-    with reporting(report), opened(settings, clock, patience) as db:
+    with reporting(report, clock), opened(settings, clock, patience) as db:
         endpoint = needed(settings.bulk_upload, GRAPH)
+        report.signals["target_job"] = endpoint.job
         yield Work(db, settings, endpoint, compiled(db, settings), report, clock, began)
 
 
 @contextmanager
-def reporting(report: Report) -> Iterator[None]:
-    """An error takes the report along, so that what was done is told also when a job fails."""
+def reporting(report: Report, clock: Clock) -> Iterator[None]:
+    """An error takes the report along, so that what was done is told also when a job fails; and the summary record."""
+    began = clock.monotonic()
     try:
         yield
     except ProvisioningError as exc:
         report.exit_code = exc.exit_code
+        report.signals["error"] = type(exc).__name__
         exc.report = report
         raise
     except BaseException as exc:
         report.exit_code = 1
+        report.signals["error"] = type(exc).__name__
         exc.report = report  # type: ignore[attr-defined]
         raise
+    finally:
+        logger.info("%s", report.record(clock.monotonic() - began))
 
 
 @contextmanager
 def recorded(db: Database, report: Report, target: str | None) -> Iterator[None]:
-    """A row of provisioning.runs, and one summary line in the log."""
+    """A row of provisioning.runs."""
     ledger.start_run(db, report.run_id, report.job, target)
     code = 1
     try:
@@ -280,7 +307,6 @@ def recorded(db: Database, report: Report, target: str | None) -> Iterator[None]
         code = exc.exit_code
         raise
     finally:
-        logger.info("%s %s ends with %s: %s", report.job, report.run_id, code, json.dumps(report.counts))
         with _told("that the run has ended could not be written down"):
             ledger.end_run(db, report.run_id, code, report.counts)
 

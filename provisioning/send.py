@@ -8,7 +8,7 @@ POST → on 202, in one transaction, record what was sent and delete the intents
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -112,15 +112,17 @@ class Sender:
         ends: float,
         mapping_changed: Callable[[], bool] = lambda: False,
         only_first: str | None = None,
+        observe: Callable[[Mapping[str, int]], None] | None = None,
     ) -> None:
         """`ends`, of the clock's monotonic time: from then on nothing new is started and the rest is deferred.
 
         `mapping_changed` tells whether the mapping is another than when this run began; `only_first`, why no more than
-        one request may go.
+        one request may go; `observe` is shown the counts.
         """
         self._ledger, self._lease, self._graph, self._rules, self._guard = ledger, lease, graph, rules, guard
         self._clock, self._budget = clock, budget
         self._ends, self._mapping_changed, self._only_first = ends, mapping_changed, only_first
+        self._observe = observe or (lambda counts: None)
         self._begun = 0
         self._pace = Pace(clock)
         self._pool = clock.workers(MOST_IN_FLIGHT)
@@ -166,6 +168,7 @@ class Sender:
     def _loop(self) -> None:
         while True:
             self._watch_the_time()
+            self._observe(self.tally.counts)
             if self._start_something():
                 continue
             if self._in_flight or self._retries or (self._work_left() and not self.tally.stopped):

@@ -15,6 +15,7 @@ LAYERS = (
     {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"}
     | {"outcomes", "trail", "tombstones"},
     {"jobs", "runs", "review", "printed", "aftermath", "erasure"},
+    {"progress"},
     {"function_app", "__main__"},
 )
 PURE = ("bodies", "mirror", "scim", "plan", "guards", "outcomes", "printed")
