@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from provisioning import aftermath, erasure, holds, jobs, printed, progress, review, runs
+from provisioning import aftermath, erasure, holds, jobs, person, printed, progress, review, runs
 from provisioning.errors import ProvisioningError, SettingsError
 from provisioning.jobs import Selection
 from provisioning.plan import Job
@@ -77,6 +77,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> Report:
         return review.approve(settings, options.hold_id, options.by)
     if options.verb in _AFTERWARDS:
         return _AFTERWARDS[options.verb](options, settings)
+    if options.verb == "show":
+        return _shown(person.show(settings, options.employee_id), as_json=options.json)
     selection = Selection(getattr(options, "limit", None), getattr(options, "only", ()))
     if options.verb == "plan":
         report = review.foresee(settings, Job(options.job) if options.job else None, selection, on=options.on)
@@ -119,6 +121,13 @@ def _readable(report: Report, *, diff: bool) -> Report:
     return report
 
 
+def _shown(report: Report, *, as_json: bool) -> Report:
+    """One person, as JSON or as a page; both on stdout, since it is personal data."""
+    if not as_json:
+        report.page = list(printed.person_lines(report.answer))
+    return report
+
+
 def _print_holds(found: Sequence[holds.Hold]) -> int:
     print(json.dumps({"holds": [hold.told() for hold in found]}), flush=True)
     for hold in found:
@@ -129,8 +138,8 @@ def _print_holds(found: Sequence[holds.Hold]) -> int:
 
 
 def _print(report: Report) -> None:
-    """The line of JSON on stdout, for people on stderr."""
-    print(report.line(), flush=True)
+    """The line of JSON on stdout, or the page in its place; for people on stderr."""
+    print("\n".join(report.page) if report.page else report.line(), flush=True)
     for note in report.notes:
         print(note, file=sys.stderr)
     if report.untold:
@@ -210,6 +219,9 @@ def _parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="everything, with old and new values, as one line of JSON"
     )
     _add_selection(foreseen)
+    shown = verbs.add_parser("show", help="everything known about one person, and what would be sent")
+    shown.add_argument("employee_id", metavar="ID")
+    shown.add_argument("--json", action="store_true", help="as one line of JSON")
     verbs.add_parser("holds", help="what waits for approval")
     approve = verbs.add_parser("approve", help="let the people of a hold go")
     approve.add_argument("hold_id", metavar="HOLD")

@@ -46,6 +46,59 @@ def diff_lines(attributes: Mapping[str, Answer], *, created: bool = False) -> It
         yield f"{path:<{width}}  {values}{_remark(change)}"
 
 
+def person_lines(answer: Answer) -> Iterator[str]:
+    """Everything known of one person (personal data)."""
+    action = f", {answer['action']}" if answer["action"] else ""
+    job = f" by {answer['job']}" if answer["job"] else ""
+    yield f"{answer['employee_id']}  {answer['state']}{action}{job}"
+    yield from (f"  {reason}" for reason in answer["reasons"])
+    absent = answer["mirror"]["absent_since"]
+    yield from _part("what would change", diff_lines(answer["attributes"], created=answer["action"] == "create"))
+    yield from _part(f"last sent{_sent_when(answer['sent'])}", _fields((answer["sent"] or {}).get("user")))
+    yield from _part(
+        f"{answer['mirror']['table']}{f', absent since {absent}' if absent else ''}", _fields(answer["mirror"]["row"])
+    )
+    yield from _part("dbo.ScimUsers", _fields(answer["mapping"]))
+    yield from _part("payload", [json.dumps(answer["payload"], ensure_ascii=False)] if answer["payload"] else ())
+    yield from _part("holds", (f"{h['hold_id']}  {h['class']}: {h['reason']}" for h in answer["holds"]))
+    yield from _part("uploads without an answer", (f"{i['at']}  run {i['run_id']}" for i in answer["intents"]))
+    yield from _part("account", _fields(answer["account"]))
+    yield from _part("outcomes", map(_outcome_line, answer["outcomes"]))
+    yield from _part("trail", map(_step_line, answer["trail"]))
+
+
+def _part(title: str, lines: Iterable[str]) -> Iterator[str]:
+    told = list(lines)
+    if told:
+        yield from ("", title, *(f"    {line}" for line in told))
+
+
+def _fields(of: Answer | None) -> Iterator[str]:
+    known = {name: cell for name, cell in (of or {}).items() if name != "schemas"}
+    width = max(map(len, known), default=0)
+    return (f"{name:<{width}}  {value(cell)}" for name, cell in known.items())
+
+
+def _sent_when(sent: Answer | None) -> str:
+    if sent is None:
+        return ""
+    outcome = f": {sent['outcome']} at {sent['outcome_at']}" if sent["outcome"] else ""
+    return f" {sent['at']} by {sent['job'] or 'a run'} {sent['run_id']}{outcome}"
+
+
+def _outcome_line(outcome: Answer) -> str:
+    error = " ".join(filter(None, (outcome["error_code"], outcome["reason"], outcome["recommended_action"])))
+    changed = ", ".join(outcome["modified"])
+    recreated = "  RECREATED" if outcome["recreated"] else ""
+    return f"{outcome['at']}  {outcome['action']} {outcome['status']}{recreated}  {error or changed}".rstrip()
+
+
+def _step_line(step: Answer) -> str:
+    by = f" by {step['by']}" if step["by"] else ""
+    run = f"  run {step['run_id']}" if step["run_id"] else ""
+    return f"{step['at']}  {step['kind']}{by}{run}  {', '.join(step['attributes'])} {step['remark'] or ''}".rstrip()
+
+
 def value(of: Any) -> str:
     """A value as it stands in a SCIM user."""
     return "(none)" if of is None else json.dumps(of, ensure_ascii=False)

@@ -19,7 +19,7 @@ from provisioning.jobs import EVERYBODY, Selection
 from provisioning.pacing import CALLS_PER_SECOND, Clock
 from provisioning.plan import Due, Group, Job, Parked, Person, Rules
 from provisioning.runs import Report, Work, no_counts
-from provisioning.scim import MOST_OPERATIONS
+from provisioning.scim import MOST_OPERATIONS, ScimMapping
 from provisioning.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -239,7 +239,8 @@ def _add(
     going = [d for d in due if d.key not in classes]
     deferred = {d.key for d in going[affordable:]}
     for one in due:
-        person = _person(one, sent.get(one.key, {}), rules, classes.get(one.key, []))
+        person = foreseen_person(one, sent.get(one.key, {}), rules.mapping)
+        person |= {"held": sorted(set(classes[one.key]))} if one.key in classes else {}
         person |= {"deferred": True} if one.key in deferred else {}
         foreseen.people.append(person | ({"day": day.isoformat()} if day else {}))
     joiners = 0 if foreseen.one_run else sum(d.group is Group.JOINER for d in going)
@@ -254,8 +255,9 @@ def _calls(people: int) -> int:
     return -(-people // MOST_OPERATIONS)
 
 
-def _person(due: Due, before: dict[str, Any], rules: Rules, classes: list[str]) -> dict[str, Any]:
-    after = rules.mapping.flat(due.user)
+def foreseen_person(due: Due, before: Mapping[str, Any], mapping: ScimMapping) -> dict[str, Any]:
+    """What somebody due would go as, and what differs from what was sent `before` (path → value)."""
+    after = mapping.flat(due.user)
     action = "enable" if due.person.sent_active is False and due.user.active else _ACTIONS.get(due.group, "send")
     action = action if due.changed or action == "create" else "send again"
     paths = guards.changed_paths(before, after) if due.changed else []
@@ -263,8 +265,7 @@ def _person(due: Due, before: dict[str, Any], rules: Rules, classes: list[str]) 
     for path in paths if due.person.sent else ():
         if path.startswith(ONLY_ON_CREATE):
             attributes[path]["only_on_create"] = True
-    found = {"employee_id": due.user.employee_id, "action": action, "attributes": attributes}
-    return found | ({"held": sorted(set(classes))} if classes else {})
+    return {"employee_id": due.user.employee_id, "action": action, "attributes": attributes}
 
 
 def _tell(work: Work, foreseen: Foreseen) -> None:

@@ -70,6 +70,8 @@ class Report:
     exit_code: int = 0
     answer: dict[str, Any] = field(default_factory=dict)
     untold: int = 0
+    page: list[str] = field(default_factory=list)
+    """What is printed instead of the line of JSON: the answer in words."""
     signals: dict[str, Any] = field(default_factory=dict)
     """What else its summary record tells: the target's job, the day's calls."""
 
@@ -276,8 +278,9 @@ def working(settings: Settings, clock: Clock, report: Report, patience: float) -
 
 
 @contextmanager
-def reporting(report: Report, clock: Clock) -> Iterator[None]:
+def reporting(report: Report, clock: Clock | None = None) -> Iterator[None]:
     """An error takes the report along, so that what was done is told also when a job fails; and the summary record."""
+    clock = clock or Clock()
     began = clock.monotonic()
     try:
         yield

@@ -14,7 +14,7 @@ LAYERS = (
     {"bodies", "callers", "database", "errors", "hosts", "pacing", "retry", "settings", "source", "transport"},
     {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"}
     | {"outcomes", "trail", "tombstones"},
-    {"jobs", "runs", "review", "printed", "aftermath", "erasure"},
+    {"jobs", "runs", "review", "person", "printed", "aftermath", "erasure"},
     {"progress"},
     {"function_app", "__main__"},
 )

@@ -1,0 +1,240 @@
+"""Everything known about one person: what HR said, what the mapping makes of it, what was sent, what is due, and why.
+
+The answer holds personal data: it goes to the operator who asked, and nowhere else. Nothing is sent.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from provisioning import database, guards, holds, jobs, plan, retry, review, runs, scim, tables
+from provisioning.errors import SettingsError, UnknownEmployee
+from provisioning.pacing import Clock
+from provisioning.plan import Due, Job, Parked, Person, Rules
+from provisioning.runs import Report, Work
+from provisioning.settings import Settings
+from provisioning.source import Resource
+
+LOOKED_AT = (Job.CREATE, Job.UPDATE, Job.RECONCILE)
+"""The runs by timer, in the order in which somebody would be found due."""
+
+PEOPLE = Resource("Employees", "EmployeeId", "")
+"""Where the employees are mirrored, unless HR_SOURCE or an ingest says otherwise."""
+
+Answer = dict[str, Any]
+
+
+def show(settings: Settings, employee_id: str, *, clock: Clock | None = None) -> Report:
+    """What is known of a person, in the report's answer.
+
+    It holds `mirror` (her row, since when HR lacks her), `mapping` (her row of dbo.ScimUsers), `state`, `reasons`,
+    `job`, `action`, `holds`, `sent`, `intents`, `attributes` {path: {old, new}}, `payload` (the SCIM user as it would
+    be sent), `account`, `outcomes` and `trail`. Raises MalformedId, UnknownEmployee.
+    """
+    report = Report("show", {})
+    jobs.check_id(employee_id)
+    with runs.working(settings, clock or Clock(), report, retry.DATABASE_PATIENCE) as work:
+        mirror, sent = _mirrored(work, employee_id), _sent(work, employee_id)
+        rows = work.book.people_of(work.mapping, [work.book.find(employee_id) or employee_id])
+        if not rows and sent is None and mirror["row"] is None:
+            raise UnknownEmployee(employee_id)
+        spelled = rows[0].employee_id if rows else (sent or {}).get("employee_id", employee_id)
+        report.answer = {"employee_id": spelled, "target": work.target, "mirror": mirror, "sent": sent}
+        report.answer |= _standing(work, rows) if rows else _not_in_the_view(mirror)
+        report.answer |= _past(work, spelled)
+    return report
+
+
+# --- what HR and the ledger say -----------------------------------------------------------------------------------
+
+
+def _mirrored(work: Work, employee_id: str) -> Answer:
+    """Her row of the mirror, and since when she is absent from HR's answers."""
+    source, fetched = work.settings.hr_source, tables.people_fetch(work.db)
+    resource = (source.people if source else None) or PEOPLE
+    if not source and fetched:
+        resource = Resource(fetched[0], "EmployeeId", "")
+    found: Answer = {"table": f"dbo.{resource.table}", "row": None, "absent_since": None}
+    try:
+        table = tables.describe(work.db, resource)
+    except SettingsError:  # another loader fills other tables
+        return found
+    for key in tables.key(work.db, table, employee_id).values():
+        found["row"] = next(iter(tables.held(work.db, table, [{table.key.name: key}]).values()), None)
+        absent = work.db.one("person_absent", table.name, key)
+        found["absent_since"] = _told(database.as_utc(absent[0])) if absent else None
+    return found
+
+
+def _sent(work: Work, employee_id: str) -> Answer | None:
+    row = work.db.one("person_sent", work.target, employee_id)
+    if row is None:
+        return None
+    names = ("employee_id", "at", "run_id", "job", "active", "valid_to", "outcome", "outcome_at")
+    found = dict(zip(names, map(_plain, row), strict=True))
+    found |= {"at": _moment(row[1]), "outcome_at": _moment(row[7]), "active": bool(row[4])}
+    return found | {"user": next((user for _, user in work.book.sent_users([str(row[0])])), None)}
+
+
+def _past(work: Work, employee_id: str) -> Answer:
+    """Intents left over, the account, the outcomes and the trail."""
+    key = (work.target, employee_id)
+    intents = [
+        {"run_id": str(run_id), "at": _moment(at), "answered": bool(answered)}
+        for run_id, at, answered in work.db.rows("person_intents", *key)
+    ]
+    account = work.db.one("person_account", *key)
+    names = ("object_id", "user_principal_name", "outcome", "error_code", "at")
+    return {
+        "intents": intents,
+        "account": {n: _plain(c) for n, c in zip(names, account, strict=True)} if account else None,
+        "outcomes": [_outcome(row) for row in work.db.rows("person_outcomes", *key)],
+        "trail": [_step(row) for row in work.db.rows("person_history", *key)],
+    }
+
+
+def _outcome(row: Sequence[Any]) -> Answer:
+    at, action, status, code, reason, recommended, modified, change_id, recreated = row
+    told = {"at": _moment(at), "action": str(action), "status": str(status), "error_code": code, "reason": reason}
+    more = {"recommended_action": recommended, "modified": json.loads(modified) if modified else []}
+    return {**told, **more, "change_id": change_id, "recreated": bool(recreated)}
+
+
+def _step(row: Sequence[Any]) -> Answer:
+    at, kind, run_id, by, active, attributes, remark = row
+    told = {"at": _moment(at), "kind": str(kind), "run_id": run_id, "by": by}
+    more = {"active": None if active is None else bool(active), "remark": remark}
+    return {**told, **more, "attributes": json.loads(attributes) if attributes else []}
+
+
+# --- what is due, and why -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What the timers would do about her: `job` is the first run in which she is due or parked."""
+
+    state: str
+    reasons: tuple[str, ...]
+    due: Due | None = None
+    job: Job | None = None
+
+
+def _not_in_the_view(mirror: Answer) -> Answer:
+    reason = "dbo.ScimUsers has no row of hers: nothing is sent, and nobody is disabled by that"
+    none: Answer = {"mapping": None, "job": None, "action": None, "holds": [], "attributes": {}, "payload": None}
+    where = "not in the mapping" if mirror["row"] else "gone from HR's tables"
+    return {"state": where, "reasons": [reason], "forced": False, **none}
+
+
+def _standing(work: Work, rows: Sequence[Person]) -> Answer:
+    """How she stands with the mapping, the runs and the guards."""
+    verdict = _verdict(work, rows)
+    hers = _holds(work, rows[0])
+    state, reasons = verdict.state, list(verdict.reasons)
+    if verdict.due and verdict.job:
+        waits = [f"held: {h['class']}: {h['reason']}" for h in hers] or _would_wait(work, verdict.due)
+        state, reasons = ("held" if waits else state), reasons + waits
+    found = _next(work, verdict)
+    columns = work.mapping.columns
+    return {
+        "mapping": {column: _plain(cell) for column, cell in zip(columns, rows[0].row, strict=True)},
+        "state": state,
+        "reasons": reasons,
+        "job": verdict.job.value if verdict.job else None,
+        "forced": rows[0].forced_token is not None,
+        "holds": hers,
+        **found,
+    }
+
+
+def _verdict(work: Work, rows: Sequence[Person]) -> _Verdict:
+    for job in LOOKED_AT:
+        rules = work.rules(job)
+        one = _judged(work, rows, rules)
+        if isinstance(one, Parked):
+            return _Verdict("parked", one.reasons, None, job)
+        if one:
+            return _Verdict("due", tuple(why_due(one, rules)), one, job)
+    forced = _judged(work, [plan.as_forced(p) for p in rows], work.rules(Job.RESYNC))
+    if isinstance(forced, Parked):
+        return _Verdict("not due", forced.reasons)
+    if forced and not forced.person.known:
+        starts, days = work.mapping.cell(rows[0].row, "ValidFrom"), work.settings.create_lead_days
+        return _Verdict("not yet due", (f"starts on {_plain(starts)}, and goes {days} days before",), forced)
+    return _Verdict("unchanged", ("what would be sent is what was sent last",), forced)
+
+
+def _judged(work: Work, rows: Sequence[Person], rules: Rules) -> Due | Parked | None:
+    """What a run decides about her, namesakes included."""
+    made = plan.make(rows, rules)
+    names = work.book.namesakes(work.mapping, [d.user.user_name for d in made.due if d.user.active])
+    verdicts = [*made.parked, *plan.park_clashes(made.due, names, rules)]
+    return verdicts[0] if verdicts else None
+
+
+def why_due(due: Due, rules: Rules) -> list[str]:
+    """Why somebody goes in a run."""
+    person, found = due.person, []
+    if person.forced_token is not None:
+        found.append("a resync of hers waits for the next run")
+    if person.unanswered or person.oldest_intent is not None:
+        found.append("an upload of hers was not answered: nobody knows whether it arrived")
+    if not person.known:
+        found.append("was never sent")
+    elif due.changed and person.sent:
+        found.append("differs from what was sent last")
+    if not found and person.sent_at is not None and person.sent_at < rules.resend_before:
+        found.append("was last sent longer ago than RESEND_DAYS")
+    return found or ["is sent once more, unchanged: unconfirmed, a retry, or her manager came after her"]
+
+
+def _holds(work: Work, person: Person) -> list[Answer]:
+    key = plan.same_key(person.employee_id)
+    return [
+        {"hold_id": h.hold_id, "class": h.kind[0], "reason": h.reason, "due_on": _plain(h.due_on)}
+        for h in holds.waiting(work.db, work.target)
+        if key in map(plan.same_key, h.people)
+    ]
+
+
+def _would_wait(work: Work, due: Due) -> list[str]:
+    """What the next run would stop her for, as far as one person tells; many are weighed by `plan`."""
+    if due.user.hash in holds.approved(work.db, work.target).get(due.key, ()):
+        return []
+    if not work.book.people_sent() and not due.person.sent:
+        return [f"would be held: {guards.FIRST_LOAD}: nobody was ever sent to this target"]
+    if work.changed_mapping() and due.changed:
+        return [f"would be held: {guards.MAPPING}: the mapping has changed since it was approved"]
+    return []
+
+
+def _next(work: Work, verdict: _Verdict) -> Answer:
+    """What would go, exactly, and how it differs from what went."""
+    due = verdict.due
+    if due is None:
+        return {"action": None, "attributes": {}, "payload": None}
+    before = next((scim.flatten(user) for _, user in work.book.sent_users([due.user.employee_id])), {})
+    foreseen = review.foreseen_person(due, before, work.mapping)
+    action = foreseen["action"] if verdict.job else None
+    return {"action": action, "attributes": foreseen["attributes"], "payload": work.mapping.resource(due.user)}
+
+
+# --- values -------------------------------------------------------------------------------------------------------
+
+
+def _moment(value: Any) -> str | None:
+    return _told(database.as_utc(value))
+
+
+def _told(moment: datetime | None) -> str | None:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON can hold it."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return value.isoformat() if isinstance(value, date) else str(value)
