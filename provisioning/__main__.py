@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from provisioning import aftermath, erasure, holds, jobs, person, printed, progress, review, runs
+from provisioning import aftermath, doctor, erasure, holds, jobs, person, printed, progress, review, runs
 from provisioning.errors import ProvisioningError, SettingsError
 from provisioning.jobs import Selection
 from provisioning.plan import Job
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     """Run one verb; gives back its exit code."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
     options = _parser().parse_args(arguments)
+    if options.verb == "doctor":
+        return _examine(options, os.environ if environ is None else environ)
     try:
         settings = Settings.from_environ(
             _environment(options, os.environ if environ is None else environ),
@@ -55,6 +57,19 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
         raise
     _print(report)
     return report.exit_code
+
+
+def _examine(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Print what the doctor finds; 0 or 1 whatever is set."""
+    problems: Sequence[str] = ()
+    try:
+        environ = _environment(options, environ)
+    except SettingsError as exc:
+        problems = exc.problems
+    findings = doctor.examine(environ, problems=problems)
+    told = [finding.as_json() for finding in findings]
+    print(json.dumps({"checks": told}) if options.json else "\n".join(printed.doctor_lines(told)), flush=True)
+    return doctor.exit_code(findings)
 
 
 def _environment(options: argparse.Namespace, environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -222,6 +237,8 @@ def _parser() -> argparse.ArgumentParser:
     shown = verbs.add_parser("show", help="everything known about one person, and what would be sent")
     shown.add_argument("employee_id", metavar="ID")
     shown.add_argument("--json", action="store_true", help="as one line of JSON")
+    checked = verbs.add_parser("doctor", help="whether everything is set up right, and how it is mended")
+    checked.add_argument("--json", action="store_true", help="as one line of JSON")
     verbs.add_parser("holds", help="what waits for approval")
     approve = verbs.add_parser("approve", help="let the people of a hold go")
     approve.add_argument("hold_id", metavar="HOLD")

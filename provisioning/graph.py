@@ -88,6 +88,8 @@ class Graph:
         self._http = transport.client()
         self._new_source = tokens or (lambda: _azure_tokens(endpoint.host))
         self._source: TokenSource | None = None
+        self.told_time: datetime | None = None
+        """What Graph's clock said with its last answer to a reading."""
 
     def __enter__(self) -> "Graph":
         """Use it in a `with`: leaving it closes the connections."""
@@ -121,6 +123,23 @@ class Graph:
         quarantine = status.get("quarantine")
         reason = quarantine.get("reason") if isinstance(quarantine, dict) else None
         return JobStatus(status["code"], None if reason is None else str(reason))
+
+    def schema(self) -> dict[str, Any]:
+        """What the app knows of people and maps, as Graph spells it: a synchronizationSchema. One attempt.
+
+        Raises NotPermitted without the role, UpstreamError for anything else.
+        """
+        try:
+            return self._get(f"{self._endpoint.job_url}/schema", JOB_ROLE)
+        except TransportError as exc:
+            raise UpstreamError(f"Graph: the app's schema could not be read: {exc}.") from exc
+
+    def token(self) -> str | None:
+        """The token that goes along; None where none is needed. Raises UpstreamError where none can be had."""
+        try:
+            return self._authorization().get("Authorization", "").removeprefix("Bearer ") or None
+        except Exception as exc:  # whatever azure-identity raises; its texts name accounts and tenants
+            raise UpstreamError(f"Graph: no token could be had ({type(exc).__name__}).") from None
 
     def log_pages(self, since: datetime, clock: Clock, ends: float) -> Iterator[list[Any]]:
         """The provisioning log of the job from `since` on, a page of entries as Graph spells them at a time.
@@ -190,7 +209,9 @@ class Graph:
             headers = {"Accept": "application/json", **self._authorization()}
         except Exception as exc:  # whatever azure-identity raises: nothing was asked
             raise UpstreamError(f"Graph: no token could be had ({type(exc).__name__}).") from None
-        return transport.exchange(self._http, self._http.build_request("GET", url, headers=headers), seconds)
+        reply = transport.exchange(self._http, self._http.build_request("GET", url, headers=headers), seconds)
+        self.told_time = retry.http_date(reply.headers.get("Date"))
+        return reply
 
     def renew_token(self) -> None:
         """Forget the token and whatever cached it."""

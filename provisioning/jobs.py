@@ -129,7 +129,7 @@ def _ingest_one(
                 if observe:
                     observe({"fetched": report.counts["fetched"] + fetch.fetched})
             needed = settings.hr_source is not None and resource is settings.hr_source.people
-            mapped = _mapped(db)
+            mapped = uses_column(db)
             _check_complete(fetch, mapped, needed=needed)
             _check_shrinkage(fetch, last.fetched if last else len(fetch.held_keys), settings.max_shrink)
             with db.transaction():
@@ -181,7 +181,7 @@ def _spool(db: Database, fetch: Fetch, rows: Sequence[mirror.Values], spool: Tex
         spool.write(json.dumps(change) + "\n")
 
 
-def _mapped(db: Database) -> Callable[[str], bool]:
+def uses_column(db: Database) -> Callable[[str], bool]:
     """Whether the mapping's definition names a column."""
     text = holds.mapping_definition(db) or ""
     words = {word.casefold() for word in re.findall(r"\w+", text)}

@@ -77,6 +77,11 @@ def mapping_problems(db: Database, settings: Settings) -> list[str]:
     return []
 
 
+def grants() -> str:
+    """The script that grants rights. Raises SettingsError where `sql/` is not at hand."""
+    return (_folder() / "grants.sql").read_text(encoding="utf-8")
+
+
 def _folder() -> Path:
     if not SCRIPTS.is_dir():
         raise SettingsError([f"migrate: the folder {SCRIPTS} is not here; run migrate from a checkout."])

@@ -67,6 +67,20 @@ def person_lines(answer: Answer) -> Iterator[str]:
     yield from _part("trail", map(_step_line, answer["trail"]))
 
 
+def doctor_lines(findings: Sequence[Answer]) -> Iterator[str]:
+    """A doctor's findings: check, state, what was found, and how it is mended."""
+    width = max(len(f["check"]) for f in findings)
+    for found in findings:
+        first, *more = found["told"] or [""]
+        yield f"{found['check']:<{width}}  {found['state']:<11}  {first}".rstrip()
+        indent = " " * (width + 15)
+        yield from (f"{indent}{line}" for line in more)
+        yield from (f"{indent}→ {mend}" for mend in found["mend"])
+    states = [f["state"] for f in findings]
+    order = ("failed", "warning", "not checked", "ok")
+    yield ", ".join(f"{states.count(state)} {state}" for state in order if state in states)
+
+
 def _part(title: str, lines: Iterable[str]) -> Iterator[str]:
     told = list(lines)
     if told:

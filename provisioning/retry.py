@@ -29,12 +29,17 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
         return None
     if re.fullmatch(r"[0-9]{1,9}", header.strip(), re.ASCII):
         return float(header)
+    at = http_date(header)
+    return None if at is None else max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+
+
+def http_date(header: str | None) -> datetime | None:
+    """The moment that a header such as `Date` tells; None where there is none that can be read."""
     try:
-        at = parsedate_to_datetime(header)
+        at = parsedate_to_datetime(header) if header else None
     except (ValueError, OverflowError):
         return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
+    return at.replace(tzinfo=UTC) if at and not at.tzinfo else at
 
 
 def backoff(attempt: int, cap: float = 60.0) -> float:

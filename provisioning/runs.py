@@ -42,7 +42,7 @@ _COUNTS: dict[str, tuple[str, ...]] = {
     "outcomes": OUTCOME_COUNTS,
     "retry-failed": ("failed", "due"),
     "purge": ("purged",),
-    **dict.fromkeys(("migrate", "approve", "holds", "status", "forget"), ()),
+    **dict.fromkeys(("migrate", "approve", "holds", "show", "status", "forget"), ()),
 }
 
 NEWEST_SCRIPT = "0004_outcomes.sql"

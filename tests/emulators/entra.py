@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.emulators.app_schema import AppSchema
+
 State = dict[str, Any]
 Entry = dict[str, Any]
 
@@ -211,6 +213,7 @@ class Directory:
         self.service_principal, self.job, self.clock = service_principal, job, clock
         self.flow_nulls, self.clear_omitted = True, False
         self.quarantine_reason: str | None = None
+        self.schema = AppSchema()
         self.log_delay_of: Callable[[str], float] = lambda external_id: 0.0
         self._users: dict[str, User] = {}
         self._names: dict[str, User] = {}
@@ -291,7 +294,8 @@ class Directory:
     def _process(self, data: dict[str, Any], cycle: str) -> None:
         external_id = data["externalId"]
         user = self._users.get(external_id.casefold())
-        wanted = {path: value for path, value in flatten(data) if path not in _NOT_MAPPED}
+        taken = ((path, value) for path, value in flatten(data) if self.schema.knows(path))
+        wanted = {path: value for path, value in taken if path not in _NOT_MAPPED}
         if self._name_is_taken(wanted["userName"], user):
             error = {**_DUPLICATE_UPN, "reason": f"{_DUPLICATE_UPN['reason']} Value: {wanted['userName']}"}
             outcome = _Outcome("update" if user else "create", "failure", error, {})

@@ -2,6 +2,7 @@
 
 Sources, on learn.microsoft.com: graph/api/synchronization-synchronizationjob-post-bulkupload and
 …/resources/synchronization-bulkupload (the request; 202, 400, 401, 403), …/provisioningobjectsummary-list (the logs),
+…/synchronization-synchronizationschema-get (what the app maps),
 entra/identity/app-provisioning/inbound-provisioning-api-issues (limits, error texts); and RFC 7643 and 7644.
 """
 
@@ -34,7 +35,7 @@ LARGEST_PAGE = 1000
 BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 MOST_OPERATIONS = 50
 
-_JOB_PATH = re.compile(r"/v1\.0/servicePrincipals/([^/]+)/synchronization/jobs/([^/]+)(/bulkUpload|/?)")
+_JOB_PATH = re.compile(r"/v1\.0/servicePrincipals/([^/]+)/synchronization/jobs/([^/]+)(/bulkUpload|/schema/?|/?)")
 _LOGS_PATH = re.compile(r"/v1\.0/auditLogs/provisioning/?")
 _CONDITION = re.compile(r"(\w+) (eq|gt|lt) (?:'((?:[^']|'')*)'|(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)))")
 _NAMES = {name.lower(): name for name in ("id", "jobId", "cycleId", "changeId", "activityDateTime")}
@@ -229,7 +230,7 @@ class GraphEmulator(Emulator):
             return self._counted(request, directory)
         self._admit(request, "GET", JOB_ROLE)
         self.readings.append(request.target)
-        return self._fault_of_reading(JOB_ROLE) or _job(request, directory)
+        return self._fault_of_reading(JOB_ROLE) or (_schema if "schema" in target[3] else _job)(request, directory)
 
     def _fault_of_reading(self, role: str) -> Response | None:
         with self._lock:
@@ -461,11 +462,20 @@ def _condition(text: str) -> Callable[[Entry], bool]:
     raise ValueError(f"$filter: {text}")
 
 
-def _job(request: Request, directory: Directory) -> Response:
+def _schema(request: Request, directory: Directory) -> Response:
+    _without_query(request)
+    return json_response(200, directory.schema.document(directory.job))
+
+
+def _without_query(request: Request) -> None:
     try:
         request.query(set())
     except ValueError as exc:
         raise GraphError(400, "BadRequest", str(exc)) from exc
+
+
+def _job(request: Request, directory: Directory) -> Response:
+    _without_query(request)
     reason = directory.quarantine_reason
     status = {
         "code": directory.status_code,
