@@ -424,7 +424,7 @@ def _clock(patient: _Patient) -> _Result:
     if patient.graph_apart is not None:
         times["Graph"] = patient.graph_apart
     if len(times) == 1:
-        raise NotChecked("there is no other clock to compare with: see database and job")
+        raise NotChecked("see database and job: there is no other clock to compare with")
     ahead, behind = max(times, key=lambda t: times[t]), min(times, key=lambda t: times[t])
     apart = times[ahead] - times[behind]
     told = f"{behind} is {_minutes(apart)} behind {ahead}"

@@ -846,6 +846,38 @@ def test_the_job_says_how_it_is(graph: GraphEmulator, client: httpx.Client) -> N
     assert client.get(f"{url}?$select=id").status_code == 400
 
 
+def test_the_app_tells_its_schema_in_the_published_shape(graph: GraphEmulator, client: httpx.Client) -> None:
+    """Directories of objects of attributes, and rules of mappings whose source may be an expression."""
+    url = graph.upload_url.replace("/bulkUpload", "/schema")
+    document = client.get(url).json()
+    (rule,) = document["synchronizationRules"]
+    (mapping,) = rule["objectMappings"]
+    by_target = {m["targetAttributeName"]: m for m in mapping["attributeMappings"]}
+    assert by_target["employeeId"]["matchingPriority"] == 1
+    assert by_target["employeeId"]["source"] == {
+        "expression": "[externalId]",
+        "name": "externalId",
+        "parameters": [],
+        "type": "Attribute",
+    }
+    assert by_target["userPrincipalName"]["source"]["type"] == "Function"
+    assert by_target["usageLocation"]["source"] is None
+    source = next(d for d in document["directories"] if d["name"] == rule["sourceDirectoryName"])
+    assert {a["name"] for a in source["objects"][0]["attributes"]} >= {"externalId", "title", "name.givenName"}
+    assert client.get(f"{url}?$select=id").status_code == 400
+    assert client.post(url, json={}).status_code == 405
+    graph.roles.clear()
+    assert client.get(url).status_code == 403
+
+
+def test_what_the_app_maps_to_nothing_is_dropped_without_a_word(graph: GraphEmulator, client: httpx.Client) -> None:
+    """Still 202, and success in the log."""
+    graph.directory().schema.forget("title")
+    assert send(client, graph, person(1, title="Clerk", nickName="Ace")) == 202
+    assert ("title" in state_of(graph), state_of(graph)["nickName"]) == (False, "Ace")
+    assert entries(graph)[-1]["provisioningStatusInfo"]["status"] == "success"
+
+
 def logs(client: httpx.Client, graph: GraphEmulator, filter_text: str, **query: str) -> Json:
     """Read one page of the logs."""
     parameters = query | ({"$filter": filter_text} if filter_text else {})

@@ -14,7 +14,7 @@ import pytest
 
 from provisioning import graph, retry, scim, transport
 from provisioning.errors import NotPermitted, UpstreamError
-from provisioning.graph import JOB_ROLE, LOGS_ROLE, LONGEST_WORDS, Graph, JobStatus, Reaction
+from provisioning.graph import JOB_ROLE, LOGS_ROLE, LONGEST_WORDS, Graph, JobStatus, Reaction, TokenSource
 from provisioning.pacing import Pace
 from provisioning.settings import BulkUpload, Settings
 from tests.clock import MovedClock
@@ -320,3 +320,38 @@ def test_an_error_of_graph_is_told_by_its_code_not_by_its_words(graph: GraphEmul
     with Graph(endpoint(graph)) as opened, pytest.raises(UpstreamError) as told:
         opened.job()
     assert str(told.value) == "Graph answered 400 UnknownError."
+
+
+# --- the app's schema ---------------------------------------------------------------------------------------------
+
+
+def test_the_apps_schema_is_read_with_the_role_of_the_job(graph: GraphEmulator) -> None:
+    with Graph(endpoint(graph)) as opened:
+        assert opened.schema()["synchronizationRules"][0]["sourceDirectoryName"] == "API"
+        graph.roles.remove(JOB_ROLE)
+        with pytest.raises(NotPermitted) as caught:
+            opened.schema()
+    assert caught.value.role == JOB_ROLE
+
+
+def test_graphs_clock_is_told_with_its_answers_whatever_they_are(graph: GraphEmulator) -> None:
+    graph.roles.clear()
+    with Graph(endpoint(graph)) as opened:
+        assert opened.told_time is None
+        with pytest.raises(NotPermitted):
+            opened.job()
+        assert opened.told_time is not None
+        assert abs((opened.told_time - datetime.now(UTC)).total_seconds()) < 10
+
+
+def test_the_token_is_told_to_who_must_look_at_it_and_its_lack_without_names(graph: GraphEmulator) -> None:
+    def none() -> TokenSource:
+        raise RuntimeError("account of somebody@contoso.example")
+
+    real = replace(endpoint(graph), host="graph.microsoft.com")
+    with Graph(real, lambda: lambda: "t0ken") as opened:
+        assert opened.token() == "t0ken"
+    with Graph(endpoint(graph)) as opened:
+        assert opened.token() is None
+    with Graph(real, none) as opened, pytest.raises(UpstreamError, match=r"no token could be had \(RuntimeError\)"):
+        opened.token()

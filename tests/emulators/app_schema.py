@@ -1,4 +1,4 @@
-"""The synchronizationSchema of an API-driven provisioning app: which attributes it knows, what it maps, by what it matches.
+"""The synchronizationSchema of an API-driven provisioning app: attributes it knows, what it maps, by what it matches.
 
 Sources, on learn.microsoft.com: graph/api/synchronization-synchronizationschema-get and …/resources/synchronization-…
 (synchronizationschema, synchronizationrule, objectmapping, attributemapping, attributemappingsource,
@@ -54,15 +54,16 @@ class AppSchema:
         self.attributes = [*_STANDARD, f"{HR}:HireDate", f"{HR}:LeaveDate"]
         self.matching = {"externalId": 1}
         self.unmapped: set[str] = set()
+        """Attributes whose mapping was taken away."""
 
     def forget(self, path: str) -> None:
         """Take an attribute out of the list, and with it the mappings that read it."""
         self.attributes.remove(path)
         self.unmapped.add(path)
 
-    def knows(self, path: str) -> bool:
-        """Whether a value sent under this path is looked at."""
-        return path not in self.unmapped or path in self.attributes
+    def uses(self, path: str) -> bool:
+        """Whether a value sent under this path goes anywhere; what does not is dropped without a word."""
+        return path not in self.unmapped
 
     def document(self, job: str) -> dict[str, Any]:
         """As Graph answers."""

@@ -294,7 +294,7 @@ class Directory:
     def _process(self, data: dict[str, Any], cycle: str) -> None:
         external_id = data["externalId"]
         user = self._users.get(external_id.casefold())
-        taken = ((path, value) for path, value in flatten(data) if self.schema.knows(path))
+        taken = ((path, value) for path, value in flatten(data) if self.schema.uses(path))
         wanted = {path: value for path, value in taken if path not in _NOT_MAPPED}
         if self._name_is_taken(wanted["userName"], user):
             error = {**_DUPLICATE_UPN, "reason": f"{_DUPLICATE_UPN['reason']} Value: {wanted['userName']}"}

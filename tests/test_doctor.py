@@ -1,0 +1,480 @@
+"""The doctor: against a healthy set-up all is ok; each planted fault is named, and nothing else."""
+
+import base64
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioning import __main__ as command_line
+from provisioning import database, doctor, jobs, migration, rights
+from provisioning.database import Database
+from provisioning.doctor import CHECKS, Finding, State
+from provisioning.graph import Graph
+from provisioning.pacing import Clock
+from provisioning.settings import BulkUpload, Settings
+from tests.clock import MovedClock
+from tests.conftest import NAMED, NOT_TESTED, PASSWORD, TEST_SQLSERVER, environment
+from tests.emulators import people
+from tests.emulators.graph import JOB_ROLE, LOGS_ROLE, UPLOAD_ROLE, GraphEmulator
+from tests.emulators.hr import HrEmulator
+
+NEEDED = (UPLOAD_ROLE, LOGS_ROLE, JOB_ROLE)
+ATTRIBUTES = 19
+"""What the shipped mapping sends."""
+
+
+def jwt(**claims: Any) -> str:
+    """A token as Entra makes them, with nothing for a signature: nobody here verifies it."""
+    parts = ({"alg": "RS256", "typ": "JWT"}, {"aud": "https://graph.microsoft.com", **claims})
+    head, body = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts)
+    return f"{head}.{body}.c2ln"
+
+
+class Setup:
+    """A whole set-up that works: HR, a database with people who were sent, and an app that takes a token."""
+
+    def __init__(self, environ: dict[str, str], hr: HrEmulator, graph: GraphEmulator) -> None:
+        self.environ, self.hr, self.graph = environ, hr, graph
+        self.clock: Clock = Clock()
+        self.connect: Callable[[str, Clock], Database] = database.connect
+        self.claims: dict[str, Any] = {"roles": list(NEEDED)}
+
+    @property
+    def string(self) -> str:
+        return self.environ["SQL_CONNECTION_STRING"]
+
+    def give(self, *roles: str) -> None:
+        """Let the app have these roles: its token says so, and Graph goes by it."""
+        self.claims = {"roles": list(roles)}
+        self.graph.roles = set(roles)
+
+    def execute(self, sql: str, *parameters: Any) -> None:
+        with database.connect(self.string) as db:
+            db.execute(sql, parameters)
+
+    def findings(self) -> dict[str, Finding]:
+        token = self.graph.token = jwt(**self.claims)
+
+        def open_graph(endpoint: BulkUpload) -> Graph:
+            return Graph(replace(endpoint, host="graph.microsoft.com"), lambda: lambda: token)
+
+        found = doctor.examine(self.environ, clock=self.clock, open_graph=open_graph, connect=self.connect)
+        assert [f.check for f in found] == list(CHECKS)
+        return {f.check: f for f in found}
+
+    def fault(self) -> Finding:
+        """The one check that says something; all others are ok, or not checked because of it."""
+        found = self.findings()
+        told = [f for f in found.values() if f.state in (State.WARNING, State.FAILED)]
+        assert len(told) == 1, told
+        waiting = [f for f in found.values() if f.state is State.NOT_CHECKED]
+        assert all(f.told[0].startswith("see ") for f in waiting)
+        assert doctor.exit_code(found.values()) == (told[0].state is State.FAILED)
+        return told[0]
+
+    def unchecked(self) -> set[str]:
+        return {f.check for f in self.findings().values() if f.state is State.NOT_CHECKED}
+
+
+@pytest.fixture
+def setup(sqlite_string: str, graph: GraphEmulator) -> Iterator[Setup]:
+    staff = people.invent(60, today=datetime.now(UTC).date())
+    with HrEmulator(staff, {"basic": ("svc", PASSWORD)}) as hr:
+        environ = environment(sqlite_string, hr.url, graph.upload_url)
+        settings = Settings.from_environ(environ)
+        jobs.ingest(settings)
+        jobs.create(settings, NAMED)
+        yield Setup(environ, hr, graph)
+
+
+def test_a_healthy_set_up_is_all_ok(setup: Setup) -> None:
+    found = setup.findings()
+    assert {f.check: f.told for f in found.values() if f.state is not State.OK} == {}
+    assert found["attributes"].told == (f"the app knows all {ATTRIBUTES}",)
+    assert found["hr"].told == ("40 records of Employees on the first page",)
+    assert found["matching"].told == ("by externalId → employeeId",)
+    assert found["clock"].told == ("this machine and Graph agree",)
+    assert doctor.exit_code(found.values()) == 0
+
+
+def test_it_looks_and_changes_nothing(setup: Setup, graph: GraphEmulator) -> None:
+    def everything() -> list[Any]:
+        with database.connect(setup.string) as db:
+            names = [
+                str(r[0]) for r in db.select("SELECT name FROM provisioning.sqlite_master WHERE type='table'", (), "")
+            ]
+            return [list(db.select(f"SELECT * FROM provisioning.{n} ORDER BY 1, 2", (), n)) for n in names]
+
+    before, calls = everything(), len(graph.calls)
+    setup.findings()
+    assert (everything(), len(graph.calls)) == (before, calls)
+
+
+# --- the planted faults -------------------------------------------------------------------------------------------
+
+
+def test_a_missing_setting(setup: Setup) -> None:
+    del setup.environ["GRAPH_BULK_UPLOAD_URL"]
+    fault = setup.fault()
+    assert (fault.check, fault.state, fault.told) == (
+        "settings",
+        State.FAILED,
+        ("GRAPH_BULK_UPLOAD_URL: is missing.",),
+    )
+    assert setup.unchecked() == {"token", "roles", "job", "attributes", "matching", "clock", "ledger"}
+
+
+def test_every_wrong_setting_is_named_and_what_is_right_is_checked(setup: Setup) -> None:
+    setup.environ |= {"TIME_ZONE": "Mars", "MAX_SHRINK": "much", "HR_SOURCE": "{}", "SCIM_EXTENSIONS": "[]"}
+    fault = setup.fault()
+    assert {told.split(":")[0].split(" ")[0] for told in fault.told} == {
+        *("TIME_ZONE", "MAX_SHRINK", "HR_SOURCE", "SCIM_EXTENSIONS"),
+    }
+    assert setup.unchecked() == {"hr", "columns", "mapping", "attributes"}
+
+
+def test_without_any_setting_it_still_answers(setup: Setup) -> None:
+    setup.environ.clear()
+    assert setup.fault().check == "settings"
+    assert set(CHECKS) - setup.unchecked() == {"settings", "hr"}
+
+
+def test_a_database_that_was_never_migrated(setup: Setup, tmp_path: Path) -> None:
+    setup.environ["SQL_CONNECTION_STRING"] = f"sqlite:///{tmp_path}/empty.db"
+    fault = setup.fault()
+    assert (fault.check, fault.told, fault.mend) == (
+        "migrated",
+        ("the database is empty",),
+        ("python -m provisioning migrate",),
+    )
+    assert setup.unchecked() == {"grants", "mapping", "columns", "attributes", "budget", "ledger"}
+
+
+def test_a_database_of_an_older_app(setup: Setup) -> None:
+    setup.execute("DELETE FROM provisioning.migrations WHERE script = '0004_outcomes.sql'")
+    assert "0004_outcomes.sql was not applied" in setup.fault().told[0]
+
+
+def test_a_database_that_cannot_be_reached(setup: Setup) -> None:
+    setup.environ["SQL_CONNECTION_STRING"] = "sqlite:////nowhere/bridge.db"
+    fault = setup.fault()
+    assert (fault.check, "does not exist" in fault.told[0]) == ("database", True)
+
+
+def test_files_that_cannot_be_written(setup: Setup) -> None:
+    def read_only(string: str, clock: Clock) -> Database:
+        opened = database.connect(string, clock)
+        opened.execute("PRAGMA query_only = ON")
+        return opened
+
+    setup.connect = read_only
+    fault = setup.fault()
+    assert (fault.check, fault.state) == ("grants", State.FAILED)
+    assert "cannot be written" in fault.told[0]
+
+
+class Fake:
+    """A server that tells rights and is otherwise the embedded database; it asks for them as a server would be."""
+
+    def __init__(self, opened: Database, told: list[tuple[str, str, str]]) -> None:
+        self._opened, self._told = opened, told
+
+    def __enter__(self) -> "Fake":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    @property
+    def engine(self) -> str:
+        """Of another kind only for whoever asks what kind it is; statements are the embedded database's."""
+        return "sqlserver"
+
+    def rows(self, name: str, *parameters: Any, **identifiers: str) -> Iterator[Any]:
+        return iter(self._told) if name == "my_rights" else self._opened.rows(name, *parameters, **identifiers)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._opened, name)
+
+
+def server_with(setup: Setup, change: Callable[[list[tuple[str, str, str]]], None]) -> None:
+    """A set-up on a server whose login has what sql/grants.sql grants, changed."""
+    told = [
+        ("object", name, permission)
+        for name, permissions in rights.granted(migration.grants()).items()
+        for permission in sorted(permissions)
+    ]
+    told.append(("role", "provisioning_app", "member"))
+    change(told)
+    setup.connect = lambda string, clock: Fake(database.connect(string, clock), told)  # type: ignore[return-value]
+
+
+def test_on_a_server_the_grants_of_the_script_are_enough_and_not_too_much(setup: Setup) -> None:
+    server_with(setup, lambda told: None)
+    found = setup.findings()
+    assert {f.check: f.told for f in found.values() if f.state is not State.OK} == {}
+    assert found["grants"].told == ("what provisioning_app has, and no more",)
+
+
+def test_a_missing_grant(setup: Setup) -> None:
+    server_with(setup, lambda told: told.remove(("object", "provisioning.holds", "DELETE")))
+    fault = setup.fault()
+    assert (fault.check, fault.told) == ("grants", ("missing: DELETE on provisioning.holds",))
+    assert "ALTER ROLE provisioning_app ADD MEMBER" in fault.mend[0]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (("object", "dbo.Employees", "DELETE"), "too much: DELETE on dbo.employees"),
+        (("object", "dbo.CurrentEmployees", "SELECT"), "too much: SELECT on dbo.currentemployees"),
+        (("role", "db_datareader", "member"), "too much: member of db_datareader"),
+        (("database", "", "CREATE TABLE"), "too much: CREATE TABLE on the whole database"),
+    ],
+)
+def test_an_excessive_grant(setup: Setup, more: tuple[str, str, str], told: str) -> None:
+    server_with(setup, lambda rows: rows.append(more))
+    fault = setup.fault()
+    assert (fault.check, fault.state, fault.told) == ("grants", State.FAILED, (told,))
+
+
+def test_a_miscased_path_in_the_view(setup: Setup) -> None:
+    with database.connect(setup.string) as db:
+        ((text,),) = db.select("SELECT sql FROM dbo.sqlite_master WHERE name = 'ScimUsers'", (), "view")
+        db.execute("DROP VIEW dbo.ScimUsers")
+        db.execute(str(text).replace("CREATE VIEW ", "CREATE VIEW dbo.", 1).replace("'nickName'", "'nickname'"))
+    fault = setup.fault()
+    assert (fault.check, fault.told) == ("mapping", ("dbo.ScimUsers nickname: is spelled nickName.",))
+    assert setup.unchecked() == {"attributes"}
+
+
+def test_a_mapped_attribute_that_the_app_does_not_know(setup: Setup, graph: GraphEmulator) -> None:
+    path = "urn:ietf:params:scim:schemas:extension:hr:2.0:User:HireDate"
+    graph.directory().schema.forget(path)
+    fault = setup.fault()
+    assert (fault.check, fault.state) == ("attributes", State.FAILED)
+    assert fault.told == (f"{path}: the app does not know it and drops it without a word",)
+    setup.hr.patch("E00001", {"HiredDate": "2011-11-11"})
+    settings = Settings.from_environ(setup.environ)
+    jobs.ingest(settings)
+    graph.token = None
+    jobs.update(settings)
+    assert graph.directory().users["E00001"].get(path) != "2011-11-11T05:00:00Z"  # as the doctor said
+
+
+def test_a_mapped_attribute_that_the_app_maps_to_nothing_is_a_warning(setup: Setup, graph: GraphEmulator) -> None:
+    graph.directory().schema.unmapped.add("nickName")
+    fault = setup.fault()
+    assert (fault.check, fault.state, fault.told) == (
+        "attributes",
+        State.WARNING,
+        ("nickName: the app maps it to nothing",),
+    )
+
+
+def test_matching_on_user_name(setup: Setup, graph: GraphEmulator) -> None:
+    graph.directory().schema.matching = {"userName": 1}
+    fault = setup.fault()
+    assert (fault.check, fault.state) == ("matching", State.FAILED)
+    assert "→ userPrincipalName, not by externalId → employeeId" in fault.told[0]
+
+
+def test_a_second_pair_that_people_are_matched_by_is_a_warning(setup: Setup, graph: GraphEmulator) -> None:
+    graph.directory().schema.matching = {"externalId": 1, "userName": 2}
+    fault = setup.fault()
+    assert (fault.check, fault.state) == ("matching", State.WARNING)
+
+
+def without(record: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key != name}
+
+
+def test_a_column_of_hr_that_is_gone(setup: Setup) -> None:
+    for record in setup.hr.people:
+        setup.hr.put(without(record, "OrganizationName"))
+    fault = setup.fault()
+    assert (fault.check, fault.state) == ("columns", State.FAILED)
+    assert fault.told == ("Employees: no record has OrganizationName any more; ingest would change nothing",)
+
+
+def test_a_field_of_hr_that_has_no_column_is_a_warning(setup: Setup) -> None:
+    setup.hr.patch("E00003", {"ShoeSize": 44})
+    fault = setup.fault()
+    assert (fault.check, fault.state) == ("columns", State.WARNING)
+    assert fault.told == ("Employees: fields without a column, not kept: ShoeSize",)
+
+
+def test_hr_that_refuses(setup: Setup) -> None:
+    setup.environ["HR_PASSWORD"] = "another"
+    fault = setup.fault()
+    assert (fault.check, "HR answered 401" in fault.told[0]) == ("hr", True)
+    assert setup.unchecked() == {"columns"}
+
+
+def test_a_token_without_the_role_to_upload(setup: Setup) -> None:
+    setup.give(LOGS_ROLE, JOB_ROLE)
+    fault = setup.fault()
+    assert (fault.check, fault.state) == ("roles", State.FAILED)
+    assert fault.told == (f"missing: {UPLOAD_ROLE}; nobody can be sent",)
+
+
+def test_a_token_with_a_role_too_many(setup: Setup) -> None:
+    setup.give(*NEEDED, "Directory.ReadWrite.All")
+    fault = setup.fault()
+    assert (fault.check, fault.state, fault.told) == ("roles", State.FAILED, ("too much: Directory.ReadWrite.All",))
+
+
+def test_without_a_role_to_read_it_warns_and_the_rest_goes_on(setup: Setup) -> None:
+    setup.give(UPLOAD_ROLE, LOGS_ROLE)
+    fault = setup.fault()
+    assert (fault.check, fault.state) == ("roles", State.WARNING)
+    assert setup.unchecked() == {"job", "attributes", "matching"}
+    setup.give(UPLOAD_ROLE, JOB_ROLE)
+    assert setup.fault().check == "roles"
+    assert setup.unchecked() == {"ledger"}
+
+
+def test_a_persons_token_tells_nothing_of_the_apps_roles(setup: Setup) -> None:
+    setup.claims = {"scp": "Application.ReadWrite.All"}
+    found = setup.findings()
+    assert (found["roles"].state, "az login" in found["roles"].told[0]) == (State.NOT_CHECKED, True)
+
+
+@pytest.mark.parametrize(("planted", "told"), [("paused", "Paused"), ("quarantine", "Quarantine, TooManyErrors")])
+def test_a_job_that_stands_still(setup: Setup, graph: GraphEmulator, planted: str, told: str) -> None:
+    if planted == "paused":
+        graph.directory().paused = True
+    else:
+        graph.directory().quarantine_reason = "TooManyErrors"
+    fault = setup.fault()
+    assert (fault.check, fault.state, fault.told) == ("job", State.FAILED, (f"the job stands still: {told}",))
+
+
+def test_a_job_that_is_not_there(setup: Setup) -> None:
+    setup.environ["GRAPH_BULK_UPLOAD_URL"] = setup.environ["GRAPH_BULK_UPLOAD_URL"].replace("/jobs/", "/jobs/X")
+    fault = setup.fault()
+    assert (fault.check, "404" in fault.told[0]) == ("job", True)
+    assert setup.unchecked() == {"attributes", "matching", "ledger"}
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(60, State.FAILED), (-60, State.FAILED), (3, State.WARNING)])
+def test_a_clock_that_is_off(setup: Setup, minutes: int, state: State) -> None:
+    setup.clock = clock = MovedClock()
+    clock.move(minutes=minutes)
+    fault = setup.fault()
+    behind = "Graph is" if minutes > 0 else "this machine is"
+    assert (fault.check, fault.state) == ("clock", state)
+    assert fault.told[0].startswith(f"{behind} {abs(minutes)} minutes behind")
+
+
+def test_the_days_calls_spent(setup: Setup) -> None:
+    setup.environ["GRAPH_DAILY_CALL_LIMIT"] = "3"  # two were made, one is kept for resyncs
+    fault = setup.fault()
+    assert (fault.check, fault.state) == ("budget", State.FAILED)
+    assert "2 of 3 calls of 24 h are used, 1 are kept for resyncs; the next is free in 24.0 h" in fault.told[0]
+
+
+def test_most_of_the_days_calls_spent_is_a_warning(setup: Setup) -> None:
+    setup.environ["GRAPH_DAILY_CALL_LIMIT"] = "20"
+    for n in range(15):
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.0000000")
+        setup.execute("INSERT INTO provisioning.calls (called_at, target, run_id) VALUES (?, 't', ?)", now, str(n))
+    fault = setup.fault()
+    assert (fault.check, fault.state, fault.told) == ("budget", State.WARNING, ("17 of 20 calls of 24 h are used",))
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_database_that_was_restored(setup: Setup, emptied: bool) -> None:
+    if emptied:
+        setup.execute("DELETE FROM provisioning.ledger")
+    else:
+        setup.execute("UPDATE provisioning.ledger SET sent_at = '2026-01-01 00:00:00.0000000'")
+    fault = setup.fault()
+    assert (fault.check, fault.state) == ("ledger", State.WARNING)
+    assert "60 changes of 60 people newer than" in fault.told[0]
+    assert ("resend --all" if emptied else "resend --since 2026-01-01T00:00") in fault.mend[0]
+
+
+def test_two_faults_are_both_named_and_one_check_that_breaks_keeps_nobody(setup: Setup, graph: GraphEmulator) -> None:
+    graph.directory().paused = True
+    setup.execute("DROP TABLE provisioning.calls")
+    found = setup.findings()
+    failed = {f.check for f in found.values() if f.state is State.FAILED}
+    assert failed == {"job", "budget"}
+    assert found["ledger"].state is State.OK
+
+
+def test_an_answer_of_a_shape_that_nobody_foresaw_is_told_without_its_text(setup: Setup) -> None:
+    def broken(string: str, clock: Clock) -> Database:
+        raise sqlite3.Warning("something personal")
+
+    setup.connect = broken
+    found = setup.findings()
+    assert found["database"].told == ("could not be checked (Warning)",)
+
+
+# --- on the command line ------------------------------------------------------------------------------------------
+
+
+def test_it_is_a_page_or_one_line_of_json_and_ends_with_0_or_1(
+    setup: Setup, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert command_line.main(["doctor"], setup.environ) == 0
+    page = capsys.readouterr().out
+    assert [line.split()[0] for line in page.splitlines()[:-1]] == list(CHECKS)
+    assert page.splitlines()[-1] == "15 ok"
+    assert command_line.main(["doctor", "--json"], setup.environ) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    found = json.loads(line)["checks"]
+    assert [f["check"] for f in found] == list(CHECKS)
+    assert found[0].keys() == {"check", "state", "told", "mend"}
+    assert command_line.main(["doctor"], {}) == 1
+    assert "→ mend the setting" in capsys.readouterr().out
+    assert command_line.main(["--settings", str(tmp_path / "none.json"), "doctor", "--json"], {}) == 1
+    found = json.loads(capsys.readouterr().out)["checks"]
+    assert "is no readable JSON file" in found[0]["told"][0]
+
+
+def test_it_tells_no_secret(setup: Setup, capsys: pytest.CaptureFixture[str]) -> None:
+    setup.environ["HR_SOURCE"] = setup.environ["HR_SOURCE"].replace("$HR_PASSWORD", "se-cret")
+    command_line.main(["doctor", "--json"], setup.environ)
+    told = capsys.readouterr()
+    assert "HR_SOURCE" in told.out
+    assert "se-cret" not in told.out + told.err
+
+
+# --- a real server ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not TEST_SQLSERVER, reason=NOT_TESTED)
+def test_a_real_server_tells_the_rights_of_a_member_of_the_role(sqlserver: str) -> None:
+    needed = rights.granted(migration.grants())
+    with database.connect(sqlserver) as db:
+        if next(iter(db.select("SELECT SERVERPROPERTY('Babelfish')", (), "kind")))[0] is not None:
+            pytest.skip("Babelfish lets nobody act as somebody else")
+        db.execute("CREATE USER doctored WITHOUT LOGIN")
+        try:
+            assert judged(db, needed).missing
+            db.execute("ALTER ROLE provisioning_app ADD MEMBER doctored")
+            assert judged(db, needed) == rights.Rights()
+            db.execute("GRANT DELETE ON dbo.Employees TO doctored")
+            assert judged(db, needed).excessive == ("DELETE on dbo.employees",)
+            db.execute("DENY DELETE ON provisioning.holds TO doctored")
+            assert judged(db, needed).missing == ("DELETE on provisioning.holds",)
+        finally:
+            db.execute("DROP USER doctored")
+
+
+def judged(db: Database, needed: dict[str, set[str]]) -> rights.Rights:
+    """What the user `doctored` may do, asked as that user."""
+    db.execute("EXECUTE AS USER = 'doctored'")
+    try:
+        return rights.in_database(list(db.rows("my_rights")), needed)
+    finally:
+        db.execute("REVERT")
