@@ -3,13 +3,12 @@
 The answer holds personal data: it goes to the operator who asked, and nowhere else. Nothing is sent.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
-from provisioning import database, guards, holds, jobs, plan, retry, review, runs, scim, tables
+from provisioning import database, guards, holds, jobs, plan, retry, review, runs, scim, tables, trail
 from provisioning.errors import SettingsError, UnknownEmployee
 from provisioning.pacing import Clock
 from provisioning.plan import Due, Job, Parked, Person, Rules
@@ -63,8 +62,8 @@ def _mirrored(work: Work, employee_id: str) -> Answer:
         return found
     for key in tables.key(work.db, table, employee_id).values():
         found["row"] = next(iter(tables.held(work.db, table, [{table.key.name: key}]).values()), None)
-        absent = work.db.one("person_absent", table.name, key)
-        found["absent_since"] = _told(database.as_utc(absent[0])) if absent else None
+        absent = work.db.one("absent_since", table.name, key)
+        found["absent_since"] = _moment(absent[0]) if absent else None
     return found
 
 
@@ -72,41 +71,28 @@ def _sent(work: Work, employee_id: str) -> Answer | None:
     row = work.db.one("person_sent", work.target, employee_id)
     if row is None:
         return None
-    names = ("employee_id", "at", "run_id", "job", "active", "valid_to", "outcome", "outcome_at")
+    names = ("employee_id", "at", "run_id", "job", "active", "valid_to", "outcome", "outcome_at", "recreated_at")
     found = dict(zip(names, map(_plain, row), strict=True))
-    found |= {"at": _moment(row[1]), "outcome_at": _moment(row[7]), "active": bool(row[4])}
+    found |= {name: _moment(row[names.index(name)]) for name in ("at", "outcome_at", "recreated_at")}
+    found |= {"active": bool(row[4])}
     return found | {"user": next((user for _, user in work.book.sent_users([str(row[0])])), None)}
 
 
 def _past(work: Work, employee_id: str) -> Answer:
-    """Intents left over, the account, the outcomes and the trail."""
+    """Intents left over, the account, the outcomes (the newest first), and the whole trail (the oldest first)."""
     key = (work.target, employee_id)
     intents = [
         {"run_id": str(run_id), "at": _moment(at), "answered": bool(answered)}
         for run_id, at, answered in work.db.rows("person_intents", *key)
     ]
-    account = work.db.one("person_account", *key)
+    account, steps = work.db.one("person_account", *key), trail.of(work.db, *key)
     names = ("object_id", "user_principal_name", "outcome", "error_code", "at")
     return {
         "intents": intents,
         "account": {n: _plain(c) for n, c in zip(names, account, strict=True)} if account else None,
-        "outcomes": [_outcome(row) for row in work.db.rows("person_outcomes", *key)],
-        "trail": [_step(row) for row in work.db.rows("person_history", *key)],
+        "outcomes": [step for step in reversed(steps) if step["kind"] == "outcome"],
+        "trail": steps,
     }
-
-
-def _outcome(row: Sequence[Any]) -> Answer:
-    at, action, status, code, reason, recommended, modified, change_id, recreated = row
-    told = {"at": _moment(at), "action": str(action), "status": str(status), "error_code": code, "reason": reason}
-    more = {"recommended_action": recommended, "modified": json.loads(modified) if modified else []}
-    return {**told, **more, "change_id": change_id, "recreated": bool(recreated)}
-
-
-def _step(row: Sequence[Any]) -> Answer:
-    at, kind, run_id, by, active, attributes, remark = row
-    told = {"at": _moment(at), "kind": str(kind), "run_id": run_id, "by": by}
-    more = {"active": None if active is None else bool(active), "remark": remark}
-    return {**told, **more, "attributes": json.loads(attributes) if attributes else []}
 
 
 # --- what is due, and why -----------------------------------------------------------------------------------------
@@ -186,9 +172,13 @@ def why_due(due: Due, rules: Rules) -> list[str]:
         found.append("was never sent")
     elif due.changed and person.sent:
         found.append("differs from what was sent last")
+    if person.retry:
+        found.append("failed in Entra, and a retry was asked for")
     if not found and person.sent_at is not None and person.sent_at < rules.resend_before:
         found.append("was last sent longer ago than RESEND_DAYS")
-    return found or ["is sent once more, unchanged: unconfirmed, a retry, or her manager came after her"]
+    if not found and rules.log and rules.log.says_nothing_of(person.posted_at, person.answered_at):
+        found.append("is unconfirmed: Entra's log says nothing of what was sent")
+    return found or ["her manager came to be in Entra after her"]
 
 
 def _holds(work: Work, person: Person) -> list[Answer]:
@@ -226,11 +216,7 @@ def _next(work: Work, verdict: _Verdict) -> Answer:
 
 
 def _moment(value: Any) -> str | None:
-    return _told(database.as_utc(value))
-
-
-def _told(moment: datetime | None) -> str | None:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+    return trail.told_at(database.as_utc(value))
 
 
 def _plain(value: Any) -> Any:

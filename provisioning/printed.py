@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from provisioning import scim
+
 Answer = Mapping[str, Any]
 
 COUNTED = ("create", "enable", "change", "disable", "send again", "send")
@@ -54,7 +56,7 @@ def person_lines(answer: Answer) -> Iterator[str]:
     yield from (f"  {reason}" for reason in answer["reasons"])
     absent = answer["mirror"]["absent_since"]
     yield from _part("what would change", diff_lines(answer["attributes"], created=answer["action"] == "create"))
-    yield from _part(f"last sent{_sent_when(answer['sent'])}", _fields((answer["sent"] or {}).get("user")))
+    yield from _part(f"last sent{_sent_when(answer['sent'])}", _fields(_flat((answer["sent"] or {}).get("user"))))
     yield from _part(
         f"{answer['mirror']['table']}{f', absent since {absent}' if absent else ''}", _fields(answer["mirror"]["row"])
     )
@@ -63,7 +65,6 @@ def person_lines(answer: Answer) -> Iterator[str]:
     yield from _part("holds", (f"{h['hold_id']}  {h['class']}: {h['reason']}" for h in answer["holds"]))
     yield from _part("uploads without an answer", (f"{i['at']}  run {i['run_id']}" for i in answer["intents"]))
     yield from _part("account", _fields(answer["account"]))
-    yield from _part("outcomes", map(_outcome_line, answer["outcomes"]))
     yield from _part("trail", map(_step_line, answer["trail"]))
 
 
@@ -88,29 +89,31 @@ def _part(title: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _fields(of: Answer | None) -> Iterator[str]:
-    known = {name: cell for name, cell in (of or {}).items() if name != "schemas"}
+    known = of or {}
     width = max(map(len, known), default=0)
     return (f"{name:<{width}}  {value(cell)}" for name, cell in known.items())
+
+
+def _flat(user: Answer | None) -> Answer:
+    """A SCIM user, path by path."""
+    return scim.flatten(user) if user else {}
 
 
 def _sent_when(sent: Answer | None) -> str:
     if sent is None:
         return ""
     outcome = f": {sent['outcome']} at {sent['outcome_at']}" if sent["outcome"] else ""
+    outcome += f", RECREATED at {sent['recreated_at']}" if sent["recreated_at"] else ""
     return f" {sent['at']} by {sent['job'] or 'a run'} {sent['run_id']}{outcome}"
 
 
-def _outcome_line(outcome: Answer) -> str:
-    error = " ".join(filter(None, (outcome["error_code"], outcome["reason"], outcome["recommended_action"])))
-    changed = ", ".join(outcome["modified"])
-    recreated = "  RECREATED" if outcome["recreated"] else ""
-    return f"{outcome['at']}  {outcome['action']} {outcome['status']}{recreated}  {error or changed}".rstrip()
-
-
 def _step_line(step: Answer) -> str:
-    by = f" by {step['by']}" if step["by"] else ""
-    run = f"  run {step['run_id']}" if step["run_id"] else ""
-    return f"{step['at']}  {step['kind']}{by}{run}  {', '.join(step['attributes'])} {step['remark'] or ''}".rstrip()
+    """One step of a trail: what happened, in which run or by whom, and what it was about."""
+    told = [step.get("action"), step.get("status"), step.get("code"), step.get("reason"), step.get("remark")]
+    told += [f"by {step['by']}"] if step.get("by") else []
+    told += [f"{step.get('job') or 'run'} {step['run_id']}"] if step.get("run_id") else []
+    told += [", ".join(step.get("attributes") or ()), step.get("recommended_action")]
+    return f"{step['at']}  {step['kind']:<8}  {'  '.join(part for part in told if part)}".rstrip()
 
 
 def value(of: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from provisioning import __main__ as command_line
-from provisioning import jobs, person
+from provisioning import aftermath, jobs, person
 from provisioning.database import Database
 from provisioning.errors import MalformedId, UnfinishedRun, UnknownEmployee
 from provisioning.jobs import Selection
@@ -172,38 +172,45 @@ def test_somebody_gone_from_the_mapping_is_still_known(
     assert found["sent"]["user"]["externalId"] == "A"
 
 
-def test_outcomes_account_and_trail_are_shown_newest_first(
-    db: Database, shown: Shown, settings: Settings, clock: MovedClock
+def test_outcomes_account_and_trail_are_shown(
+    db: Database, shown: Shown, settings: Settings, graph: GraphEmulator, clock: MovedClock
 ) -> None:
-    employ(db, "A")
-    jobs.create(settings, NAMED, clock=clock)
-    target = shown("A")["target"]
-    entry = (
-        "INSERT INTO provisioning.outcomes (target, entry_id, employee_id, activity_at, action, status, error_code,"
-        " reason, recommended_action, modified, change_id, object_id, recreated, run_id)"
-        " VALUES (?, ?, 'A', ?, ?, ?, ?, ?, ?, ?, 'c', 'o', 0, 'r')"
-    )
-    db.execute(entry, (target, "1", "2026-11-22 12:00:00", "create", "success", None, None, None, '["jobTitle"]'))
-    failed = ("update", "failure", "DuplicateUpn", "Taken.", "Rename.", None)
-    db.execute(entry, (target, "2", "2026-11-22 13:00:00", *failed))
-    db.execute("DELETE FROM provisioning.history")
-    for kind, at in (("sent", "2026-11-22 12:00:00"), ("resync", "2026-11-22 13:00:00")):
-        sql = "INSERT INTO provisioning.history (target, employee_id, happened_at, kind, attributes) VALUES (?,?,?,?,?)"
-        db.execute(sql, (target, "A", at, kind, '["title"]'))
-    sql = "INSERT INTO dbo.EmployeeAccounts (EmployeeId, Target, ObjectId, UserPrincipalName, Outcome, OutcomeAt)"
-    db.execute(f"{sql} VALUES ('A', ?, 'o', 'a@contoso.example', 'failure', '2026-11-22 13:00:00')", (target,))
+    if db.engine == "sqlserver":
+        pytest.skip("the server's own clock cannot be moved to the emulator's")
+    graph.clock = lambda: clock.utc_now().timestamp()
+    employ(db, "A", Title="Clerk")
+    report = jobs.create(settings, NAMED, clock=clock)
+    clock.move(minutes=20)
+    aftermath.collect(settings, clock=clock)
     found = shown("A")
-    assert [(o["action"], o["status"], o["modified"]) for o in found["outcomes"]] == [
-        ("update", "failure", []),
-        ("create", "success", ["jobTitle"]),
-    ]
-    assert found["outcomes"][0]["recommended_action"] == "Rename."
-    assert next((s["kind"], s["at"], s["attributes"]) for s in found["trail"]) == (
-        "resync",
-        "2026-11-22T13:00:00Z",
-        ["title"],
+    assert [(o["action"], o["status"]) for o in found["outcomes"]] == [("create", "success")]
+    steps = {s["kind"]: s for s in found["trail"]}  # the emulator is done before it has answered
+    assert (set(steps), steps["sent"]["run_id"]) == ({"sent", "outcome"}, report.run_id)
+    assert (found["sent"]["outcome"], found["sent"]["recreated_at"]) == ("success", None)
+    assert found["account"]["user_principal_name"] == "A"
+    edit(db, "A", Title="Baker")
+    jobs.update(settings, clock=clock)
+    assert [s["attributes"] for s in shown("A")["trail"] if s["kind"] == "sent"] == [None, ["title"]]
+
+
+def test_a_retry_that_was_asked_for_is_the_reason(
+    db: Database, shown: Shown, settings: Settings, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    if db.engine == "sqlserver":
+        pytest.skip("the server's own clock cannot be moved to the emulator's")
+    graph.clock = lambda: clock.utc_now().timestamp()
+    employ(db, "A", "B")
+    finish(jobs.create, settings, clock)
+    graph.directory().tell(
+        "A", provisioningStatusInfo={"status": "failure", "errorInformation": {"errorCode": "X", "reason": "Y"}}
     )
-    assert (found["account"]["object_id"], found["account"]["user_principal_name"]) == ("o", "a@contoso.example")
+    clock.move(minutes=20)
+    aftermath.collect(settings, clock=clock)
+    assert shown("A")["sent"]["outcome"] == "failure"
+    aftermath.retry_failed(settings, None, "Ada", clock=clock)
+    found = shown("A")
+    assert (found["state"], found["action"]) == ("due", "send again")
+    assert found["reasons"] == ["failed in Entra, and a retry was asked for"]
 
 
 def test_somebody_unknown_or_of_no_possible_id_is_told(db: Database, settings: Settings, clock: MovedClock) -> None:

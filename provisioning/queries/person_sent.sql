@@ -8,7 +8,8 @@ SELECT
     l.active,
     l.valid_to,
     l.outcome,
-    l.outcome_at
+    l.outcome_at,
+    l.recreated_at
 FROM provisioning.ledger AS l
 LEFT JOIN provisioning.runs AS r ON r.run_id = l.run_id
 WHERE l.target = ? AND l.employee_id = ?
