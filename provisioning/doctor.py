@@ -464,10 +464,10 @@ def _ledger(patient: _Patient) -> _Result:
     if not found:
         return _Result("the log tells of nothing newer")
     people = {str((entry.get("sourceIdentity") or {}).get("id")) for entry in found}
-    after = f"what was last sent at {_stamp(newest)}" if newest else "an empty ledger"
+    after = f"what was last sent, at {newest:%Y-%m-%d %H:%M} UTC" if newest else "an empty ledger"
     told = f"the log has {len(found)} changes of {len(people)} people newer than {after}: was the database restored?"
-    again = f"python -m provisioning resend {f'--since {_stamp(newest)}' if newest else '--all'}"
-    return _Result(warnings=[(told, f"if so: python -m provisioning ingest, then {again} (docs/operations.md)")])
+    mend = "if so: ingest, plan, update, create, then resend --all (docs/operations.md, Restore)"
+    return _Result(warnings=[(told, mend)])
 
 
 def _first_page(graph: Graph, since: datetime, clock: Clock) -> list[Any]:
@@ -480,10 +480,6 @@ def _by_sending(entry: Mapping[str, Any]) -> bool:
     action = entry.get("provisioningAction") or entry.get("action")
     status = entry.get("provisioningStatusInfo") or entry.get("statusInfo") or {}
     return action in ("create", "update", "disable") and status.get("status") == "success"
-
-
-def _stamp(moment: datetime | None) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M") if moment else "never"
 
 
 CHECKS: Mapping[str, Callable[[_Patient], _Result]] = {
