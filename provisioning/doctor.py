@@ -26,8 +26,8 @@ from provisioning.send import Budget
 from provisioning.settings import DATABASE, GRAPH, BulkUpload, Settings
 from provisioning.source import Resource
 
-HR_SECONDS = 60
-LOG_SECONDS = 60
+DATABASE_SECONDS, HR_SECONDS, LOG_SECONDS = 75.0, 20.0, 30.0
+"""So long each is tried; a serverless database takes about a minute to wake."""
 
 APART, FAR_APART = timedelta(minutes=2), timedelta(minutes=5)
 """Clocks that differ by so much are told; by more than five minutes tokens are refused and days begin wrongly."""
@@ -109,7 +109,7 @@ class _Patient:
         self.graph_apart: timedelta | None = None
         self.graph_failed = False
         self.schema: AppSchema | None = None
-        self.schema_failed = ""
+        self.schema_failed = False
 
     def need(self, found: T | None, check: str) -> T:
         """What an earlier check should have found. Raises NotChecked where it did not."""
@@ -136,13 +136,17 @@ class _Patient:
                 self.graph_apart = graph.told_time - self.clock.utc_now()
 
 
+def _connect(connection_string: str, clock: Clock) -> Database:
+    return database.connect(connection_string, clock, DATABASE_SECONDS)
+
+
 def examine(
     environ: Mapping[str, str],
     *,
     problems: Iterable[str] = (),
     clock: Clock | None = None,
     open_graph: OpenGraph = Graph,
-    connect: Connect = database.connect,
+    connect: Connect = _connect,
 ) -> list[Finding]:
     """Make every check; `problems`: what went wrong when the settings were read. Never raises for what it finds."""
     patient = _Patient(environ, clock or Clock(), open_graph, connect)
@@ -370,13 +374,16 @@ def _job(patient: _Patient) -> _Result:
 
 def _app(patient: _Patient) -> AppSchema:
     """The app's schema, asked for once. Raises NotChecked for all but the first check that fails over it."""
+    if patient.schema_failed:
+        raise NotChecked("see attributes: the app's schema could not be read")
     if patient.schema is None:
-        if patient.schema_failed:
-            raise NotChecked(patient.schema_failed)
-        patient.schema_failed = "see attributes: the app's schema could not be read"
         try:
             patient.schema = app_schema.read(patient.ask(Graph.schema))
+        except UpstreamError:
+            patient.schema_failed = True
+            raise
         except ValueError as exc:
+            patient.schema_failed = True
             raise UpstreamError(f"Graph: {exc}.") from exc
     return patient.schema
 

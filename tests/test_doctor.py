@@ -18,6 +18,8 @@ from provisioning.doctor import CHECKS, Finding, State
 from provisioning.graph import Graph
 from provisioning.pacing import Clock
 from provisioning.settings import BulkUpload, Settings
+from tests import canary as canaries
+from tests.canary import MARKER, Canary
 from tests.clock import MovedClock
 from tests.conftest import NAMED, NOT_TESTED, PASSWORD, TEST_SQLSERVER, environment
 from tests.emulators import people
@@ -303,6 +305,15 @@ def test_a_column_of_hr_that_is_gone(setup: Setup) -> None:
     assert fault.told == ("Employees: no record has OrganizationName any more; ingest would change nothing",)
 
 
+def test_a_mapped_column_of_which_hr_has_no_field_yet_is_a_warning(setup: Setup) -> None:
+    setup.execute("DELETE FROM dbo.Employees")
+    for record in setup.hr.people:
+        setup.hr.put(without(record, "Office"))
+    fault = setup.fault()
+    assert (fault.check, fault.state) == ("columns", State.WARNING)
+    assert fault.told == ("Employees: no record of the first page has Office, which the mapping uses",)
+
+
 def test_a_field_of_hr_that_has_no_column_is_a_warning(setup: Setup) -> None:
     setup.hr.patch("E00003", {"ShoeSize": 44})
     fault = setup.fault()
@@ -360,7 +371,19 @@ def test_a_job_that_is_not_there(setup: Setup) -> None:
     setup.environ["GRAPH_BULK_UPLOAD_URL"] = setup.environ["GRAPH_BULK_UPLOAD_URL"].replace("/jobs/", "/jobs/X")
     fault = setup.fault()
     assert (fault.check, "404" in fault.told[0]) == ("job", True)
-    assert setup.unchecked() == {"attributes", "matching", "ledger"}
+    found = setup.findings()
+    assert {f.check: f.told for f in found.values() if f.state is State.NOT_CHECKED} == {
+        "attributes": ("see job",),
+        "matching": ("see job",),
+        "ledger": ("see job",),
+    }
+
+
+def test_a_schema_of_a_shape_that_nobody_foresaw_is_told_once(setup: Setup, graph: GraphEmulator) -> None:
+    graph.directory().schema.attributes.clear()
+    fault = setup.fault()
+    assert (fault.check, fault.told) == ("attributes", ("Graph: the schema tells of no mapping of users.",))
+    assert setup.unchecked() == {"matching"}
 
 
 @pytest.mark.parametrize(("minutes", "state"), [(60, State.FAILED), (-60, State.FAILED), (3, State.WARNING)])
@@ -448,6 +471,25 @@ def test_it_tells_no_secret(setup: Setup, capsys: pytest.CaptureFixture[str]) ->
     told = capsys.readouterr()
     assert "HR_SOURCE" in told.out
     assert "se-cret" not in told.out + told.err
+
+
+def test_what_operators_are_shown_stands_on_stdout_and_nothing_personal_anywhere_else(
+    setup: Setup, canary: Canary, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for person in canaries.marked(setup.hr.people):
+        setup.hr.put(person)
+    setup.hr.patch("E00009", {"Name.FirstName": f"{MARKER} " * 40, "ShoeSize": MARKER})
+    assert command_line.main(["doctor"], setup.environ) == 0  # a record that would be rejected, and a new field
+    assert not canaries.is_in(capfd.readouterr().out)
+    assert command_line.main(["ingest"], setup.environ) == 0
+    shown = []
+    for verb in (["plan"], ["plan", "--diff"], ["plan", "--json"], ["show", "E00007"], ["show", "E00007", "--json"]):
+        assert command_line.main(verb, setup.environ) == 0
+        told = capfd.readouterr()
+        shown.append(canaries.is_in(told.out))
+        canary.look_at(told.err, f"stderr of {verb}")
+    assert shown == [False, True, True, True, True]
+    assert canary.records >= 6  # it looked at the records of all of these runs
 
 
 # --- a real server ------------------------------------------------------------------------------------------------
