@@ -226,12 +226,15 @@ class Ledger:
     def record_refused(self, employee_id: str, user_hash: str, reason: str) -> None:
         """Graph refused this one person."""
         key = (self.target, employee_id)
-        self.db.run("record_refused", *key, *key, user_hash, reason[:500], *key, self.run_id, reason[:500])
+        told = reason[:500]
+        once = (*key, self.run_id)
+        self.db.run("record_refused", *key, *key, user_hash, told, *once, told, *once)
 
     def force(self, employee_id: str, by: str | None = None) -> str:
         """Put somebody down as forced, at the request of `by`; gives back the token of this request."""
         token, key = str(uuid.uuid4()), (self.target, employee_id)
-        self.db.run("force", *key, *key, token, *key, self.run_id, by)
+        once = (*key, self.run_id)
+        self.db.run("force", *key, *key, token, *once, by, *once)
         return token
 
     def unforce(self, tokens: Sequence[str]) -> None:

@@ -142,7 +142,7 @@ def retry(db: Database, target: str, run_id: str, by: str | None, employee_ids: 
     """Make people who failed due once more."""
     for chunk in database.chunks(employee_ids):
         ids = json.dumps(list(chunk))
-        db.run("retry_people", target, run_id, by, target, ids, target, ids)
+        db.run("retry_people", target, run_id, by, target, ids, run_id, target, ids)
 
 
 def note_approval(
