@@ -94,7 +94,7 @@ class Company(RuleBasedStateMachine):
         self.at_work.bring_back(who)
 
     @rule(
-        job=st.sampled_from(("ingest", "ingest", "create", "update", "update", "reconcile")),
+        job=st.sampled_from(("ingest", "ingest", "create", "update", "update", "reconcile", "outcomes")),
         points=POINTS,
         requests=REQUESTS,
         freeze=FREEZES,

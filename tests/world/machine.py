@@ -285,6 +285,8 @@ class Machine:
 
     def _note(self, server: Emulator, request: httpx.Request, reply: Reply | None) -> None:
         """An answer after which nobody can know whether it was applied."""
+        if request.method != "POST":
+            return
         told = reply is not None and (reply.status < 500 or b"bucket" in reply.body)
         if server is self.graph and not told:
             self.ambiguous.update(o["data"]["externalId"] for o in json.loads(request.content)["Operations"])
@@ -309,8 +311,9 @@ class Machine:
             call.over = True
         self.scheduler.wait_for(lambda: call.gone, seconds + 1)
         self.scheduler.pause(self.chance.uniform(0.0, LONGEST_LATE))
-        self.late_arrivals += 1
-        self.graph.arrive_late(request.content)
+        if request.method == "POST":
+            self.late_arrivals += 1
+            self.graph.arrive_late(request.content)
 
     def _answer(self, server: Emulator, request: httpx.Request, call: _Call) -> Reply | None:
         headers = Message()

@@ -37,6 +37,7 @@ class Weather(NamedTuple):
     points: tuple[str, ...]
     requests: tuple[str, ...]
     troubles: float
+    outcomes: bool
     settings: dict[str, str]
 
 
@@ -60,6 +61,7 @@ def weather(chance: random.Random) -> Weather:
         _some(chance, machine.AT_A_POINT),
         _some(chance, machine.UPLOADS + machine.FETCHES),
         chance.choice((0.1, 0.3, 0.6)),
+        chance.random() < 0.5,
         settings,
     )
 
@@ -108,6 +110,7 @@ def _runs(chance: random.Random, found: Weather, hour: int, start: float) -> lis
     due = [(300.0, "ingest"), (1500.0, "update")]
     due += [(900.0, "create")] if hour % 3 == 0 else []
     due += [(2700.0, "reconcile")] if hour % 8 == 5 else []
+    due += [(2100.0, "outcomes"), (3300.0, "outcomes")] if found.outcomes else []
     events = [Event(start + chance.uniform(2000, 3500), "approve")] if chance.random() < 0.8 else []
     for at, job in due:
         if chance.random() < found.skipped:

@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioning import database, guards, jobs, review
+from provisioning import aftermath, database, guards, jobs, review
 from provisioning.errors import Busy, Held, ProvisioningError
 from provisioning.pacing import Clock
-from provisioning.runs import TIMER_PATIENCE
+from provisioning.runs import TIMER_PATIENCE, Report
 from provisioning.settings import Settings, Share
 from tests.canary import Canary, is_in
 from tests.conftest import PASSWORD, SHARES, hr_source
@@ -31,7 +31,13 @@ FUNCTION_TIMEOUT = 1800.0
 RESEND_DAYS = 3
 MOST_DISABLES = 10
 STAMPS = ("now", "an hour late", "tied", "in the future", "long ago", "none")
-SENDING = {"create": jobs.create, "update": jobs.update, "reconcile": jobs.reconcile}
+JOBS: dict[str, Callable[..., Report]] = {
+    "ingest": jobs.ingest,
+    "create": jobs.create,
+    "update": jobs.update,
+    "reconcile": jobs.reconcile,
+    "outcomes": aftermath.collect,
+}
 
 
 class Broken(AssertionError):
@@ -71,6 +77,7 @@ class World:
         self.mistaken_since = 0.0
         self.resyncs: Counter[str] = Counter()
         self.reconciles = 0
+        self.reads_outcomes = False
         self.told: list[str] = []
         self.ended: list[Ended] = []
         self.purged = 0
@@ -78,6 +85,7 @@ class World:
         self.graph = GraphEmulator()
         self.machine = Machine(self.seed, self.folder, self.hr, self.graph, START)
         chance = self.machine.chance
+        self.graph.log_delay = 400.0
         self.graph.latency = lambda: chance.uniform(0.05, 0.5)
         self.hr.latency = lambda: chance.uniform(0.01, 0.2)
         for number in range(1, self.people + 1):
@@ -252,11 +260,9 @@ class World:
         app = replace(self.app, **settings)
         program = Program(job, points=points or {}, requests=requests or {}, freeze=freeze)
         self.reconciles += job == "reconcile"
-        if job == "ingest":
-            self._run(program, job, lambda: jobs.ingest(app, clock=self.machine.clock, patience=TIMER_PATIENCE))
-        else:
-            send = SENDING[job]
-            self._run(program, job, lambda: send(app, clock=self.machine.clock, patience=TIMER_PATIENCE))
+        self.reads_outcomes = self.reads_outcomes or job == "outcomes"
+        work = JOBS[job]
+        self._run(program, job, lambda: work(app, clock=self.machine.clock, patience=TIMER_PATIENCE))
         return program
 
     def resync(self, employee_id: str, points: dict[int, str] | None = None) -> Program:
@@ -380,8 +386,9 @@ class World:
         machine = self.machine
         once_more = 2 * (machine.ambiguous[employee_id] + machine.crashes + machine.freezes)
         scheduled = int(self.now / DAY / self.app.resend_days) + 1 + self.resyncs[employee_id]
-        late_manager = self.reconciles
-        return 1 + once_more + scheduled + late_manager
+        late_manager = self.reconciles + self.reads_outcomes
+        unconfirmed = int(self.now / DAY) if self.reads_outcomes else 0
+        return 1 + once_more + scheduled + late_manager + unconfirmed
 
     def _is_a_version(self, data: dict[str, Any], employee_id: str) -> bool:
         from tests.emulators.entra import flatten  # noqa: PLC0415 - the directory's own way to read a payload
@@ -436,7 +443,7 @@ class World:
         if "MAX_SHRINK" in str(self.ended[-1].error):  # as the message says, for an operator who knows that HR is right
             self.start("ingest", max_shrink=Share(100, percent=True))
             self.wait_for_quiet()
-        for job in ("create", "update", *others):
+        for job in (*(("outcomes",) if self.reads_outcomes else ()), "create", "update", *others):
             self.start(job)
             self.wait_for_quiet()
             if self.ended[-1].counts.get("held"):
