@@ -8,6 +8,7 @@ import pytest
 
 from provisioning import aftermath, database, jobs, review, trail
 from provisioning.database import Database
+from provisioning.ledger import Ledger
 from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.conftest import NAMED, UNGUARDED, edit, employ, finish
@@ -200,6 +201,13 @@ def cleared(settings: Settings, db: Database, clock: MovedClock) -> Settings:
 def test_nothing_goes_because_a_payload_was_cleared(cleared: Settings, clock: MovedClock) -> None:
     for job in (jobs.create, jobs.update, jobs.reconcile):
         assert finish(job, cleared, clock)["candidates"] == 0
+
+
+def test_a_cleared_payload_is_none_not_one_of_nothing(cleared: Settings, db: Database, clock: MovedClock) -> None:
+    """As one of nothing it would say that her externalId and userName have changed."""
+    book = Ledger(db, target(cleared), "run")
+    assert [employee_id for employee_id, _ in book.sent_users(["P1", "P2"])] == ["P2"]
+    assert [user["externalId"] for user in book.every_sent_user()] == ["P2"]
 
 
 def test_who_comes_back_is_enabled_as_ever_though_her_payload_was_cleared(
