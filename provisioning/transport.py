@@ -23,6 +23,9 @@ DEADLINE = 30.0
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes after decoding; 0.7 MB of gzip can become 700 MB, and 16 MB of people take 170 MB once they are read."""
 
+_PIECE = 16 * 1024
+"""Bytes written at once, no more than a socket has room for when it has any; a TLS record holds as many."""
+
 logging.getLogger("httpx").setLevel(logging.WARNING)  # logs every URL at INFO
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 
@@ -180,7 +183,8 @@ class _BoundedStream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, self._in_time(httpcore.ReadTimeout, timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._in_time(httpcore.WriteTimeout, timeout))
+        for at in range(0, len(buffer), _PIECE):  # httpcore's limit is for each part that the other side makes room for
+            self._stream.write(buffer[at : at + _PIECE], self._in_time(httpcore.WriteTimeout, timeout))
 
     def close(self) -> None:
         self._stream.close()

@@ -78,6 +78,22 @@ def test_a_drip_ends_with_the_attempt(before: bytes, each: bytes) -> None:
     assert time.monotonic() - began < 3
 
 
+def test_a_server_that_takes_a_request_in_sips_does_not_hold_the_attempt() -> None:
+    """Each sip makes room for a little more; the whole of it takes many seconds."""
+
+    def sip(connection: socket.socket) -> None:
+        while connection.recv(1024 * 1024):
+            time.sleep(0.1)
+
+    with server(sip) as url, transport.client() as http:
+        request = http.build_request("POST", url, content=bytes(64 * 1024 * 1024))
+        began = time.monotonic()
+        with pytest.raises(TransportError) as failed:
+            transport.exchange(http, request, seconds=0.5)
+        assert time.monotonic() - began < 3
+    assert failed.value.ambiguous
+
+
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 BROKEN = {
     "nothing": b"",
