@@ -6,14 +6,16 @@ A failure prints its seed and the fewest events that still break the promise; `W
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from provisioning import database
 from tests.canary import Canary
+from tests.emulators.graph import Accepted
 from tests.world import story
-from tests.world.world import World
+from tests.world.world import Broken, World
 
 ROOT = Path(__file__).parent.parent
 HISTORIES, AT_ONCE = 300, 10
@@ -45,10 +47,66 @@ def _told_by_a_process(template: Path, hash_seed: str) -> str:
     return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
-def test_the_checker_sees_a_person_who_is_lost(sqlite_template: Path, tmp_path: Path) -> None:
+# --- the checker itself: a mistake is planted, and it must see it ---------------------------------------------------
+
+
+@pytest.fixture
+def settled(sqlite_template: Path, tmp_path: Path) -> Iterator[World]:
+    """A company of which everybody has arrived."""
     with World(1, tmp_path / "world", sqlite_template) as world:
         world.round()
         world.round()
+        world.check_beliefs()
+        world.check_uploads()
         assert not world.wrong()
-        world.graph.directory().delete("E003")
-        assert world.wrong() == {"E003": ["is not there"]}
+        yield world
+
+
+def test_the_checker_sees_a_person_who_is_lost(settled: World) -> None:
+    settled.graph.directory().delete("E003")
+    assert settled.wrong() == {"E003": ["is not there"]}
+
+
+def test_the_checker_sees_an_account_that_is_not_as_hr_says(settled: World) -> None:
+    settled.edit("E003", Active=False)
+    assert {"active", "title"} <= set(settled.wrong()["E003"])
+
+
+def test_the_checker_sees_who_was_uploaded_and_forgotten(settled: World) -> None:
+    with database.connect(settled.machine.database) as db:
+        db.execute("DELETE FROM provisioning.ledger WHERE employee_id = 'E003'")
+    with pytest.raises(Broken, match=r"^lost: E003"):
+        settled.check_beliefs()
+
+
+def test_the_checker_sees_an_old_state_that_arrived_last(settled: World) -> None:
+    old = last_of(settled, "E003")
+    settled.edit("E003")
+    settled.round()
+    settled.check_beliefs()
+    settled.graph.accepted.append(old)
+    with pytest.raises(Broken, match=r"^stale-last: the last upload of E003"):
+        settled.check_beliefs()
+
+
+@pytest.mark.parametrize("mixed", [{"title": "of another version"}, {"nickName": None}], ids=["mixed", "half"])
+def test_the_checker_sees_a_person_who_never_was(settled: World, mixed: dict[str, object]) -> None:
+    upload = last_of(settled, "E003")
+    settled.graph.accepted.append(upload._replace(data={**upload.data, **mixed}))
+    with pytest.raises(Broken, match=r"^phantom: E003"):
+        settled.check_uploads()
+
+
+def test_the_checker_sees_who_was_sent_again_without_a_reason(settled: World) -> None:
+    """One more is allowed for whoever has a manager: he may have come late."""
+    manages, head = last_of(settled, "E003"), last_of(settled, "E001")
+    assert settled.truth["E003"]["ManagerId"]
+    settled.graph.accepted.append(manages)
+    settled.check_uploads()
+    settled.graph.accepted.append(head)
+    with pytest.raises(Broken, match=r"^over-sent: E001 2 times the same, 1 allowed"):
+        settled.check_uploads()
+
+
+def last_of(world: World, employee_id: str) -> Accepted:
+    return [upload for upload in world.graph.accepted if upload.external_id == employee_id][-1]

@@ -59,6 +59,8 @@ UPLOADS = (
 FETCHES = ("refused", "never arrives", "500 not applied", "429 wait", "login page", "empty", "shrunken", "cut off")
 """What happens to the n-th request of a process, of Graph or of HR."""
 
+SENDING = ("create", "update", "reconcile", "resync")
+
 LONGEST_LATE = 4.0
 """Seconds after its client has gone in which a request may still arrive; whoever takes over waits 5."""
 
@@ -74,6 +76,11 @@ class Program(Process):
     seen_requests: int = 0
     began: float = 0.0
     frozen: bool = False
+
+    @property
+    def sends(self) -> bool:
+        """Whether it may have uploaded something of which nobody knows once it is interrupted."""
+        return self.name.split()[0] in SENDING
 
 
 class SimulatedClock(Clock):
@@ -178,6 +185,7 @@ class Machine:
         self.ambiguous: Counter[str] = Counter()
         self.crashes = 0
         self.freezes = 0
+        self.interrupted = 0
         self.down: dict[str, tuple[float, str]] = {}
         self.late_arrivals = 0
         self._network = Process("network")
@@ -214,6 +222,7 @@ class Machine:
         """End a process as SIGKILL does; one that has ended by itself is not killed."""
         if program.alive and self.works(program):
             self.crashes += 1
+            self.interrupted += program.sends
             program.alive = False
 
     def works(self, program: Program) -> bool:
@@ -241,6 +250,7 @@ class Machine:
         if fault == FREEZE:
             program.frozen, program.frozen_until = True, self.scheduler.now + program.freeze
             self.freezes += 1
+            self.interrupted += program.sends
         if not uninterrupted:
             self.scheduler.pause(self.chance.uniform(0.0005, 0.02))
         if fault == KILL_BEFORE:
@@ -400,6 +410,8 @@ class _Connection(Sqlite):
 
     def _lose(self, name: str) -> None:
         self._cut = True
+        program = _process_of(self._machine.scheduler)
+        self._machine.interrupted += isinstance(program, Program) and program.sends
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         raise DatabaseError(f"{name}: the connection was lost", transient=True)

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class World:
         self.reads_outcomes = False
         self.told: list[str] = []
         self.ended: list[Ended] = []
-        self.purged = 0
+        self.purged, self.paused = 0, False
         self.hr = HrEmulator([], {"basic": ("svc", PASSWORD)})
         self.graph = GraphEmulator()
         self.machine = Machine(self.seed, self.folder, self.hr, self.graph, START)
@@ -237,7 +238,7 @@ class World:
 
     def pause_job(self) -> None:
         """An administrator pauses provisioning: what comes is only staged."""
-        self.graph.directory().paused = True
+        self.graph.directory().paused = self.paused = True
 
     def resume_job(self, purge: bool) -> None:
         """Provisioning goes on; `purge`: by "restart provisioning", which drops what is staged."""
@@ -358,15 +359,12 @@ class World:
 
     def check_uploads(self) -> None:
         """Phantoms, over-sent people, people twice in flight, calls over the limits."""
-        counted: Counter[tuple[str, str]] = Counter()
-        for upload in self.graph.accepted:
-            employee_id = upload.external_id
-            counted[employee_id, json.dumps(upload.data, sort_keys=True)] += 1
-            if not self._is_a_version(upload.data, employee_id):
+        for employee_id, uploads in self._by_person().items():
+            if any(not self._is_a_version(data, employee_id) for data in uploads):
                 raise Broken(f"phantom: {employee_id} was sent as she never was")
-        for (employee_id, _), times in counted.items():
-            if times > self._allowed(employee_id):
-                raise Broken(f"over-sent: {employee_id} {times} times the same, {self._allowed(employee_id)} allowed")
+            for _, same in groupby(uploads):  # a state that came back is another one
+                if (times := len(list(same))) > (most := self._allowed(employee_id)):
+                    raise Broken(f"over-sent: {employee_id} {times} times the same, {most} allowed")
         if self.graph.violations and not self.machine.freezes:
             raise Broken(f"two at once: {self.graph.violations[0]}")
         if self.graph.refusals and not self.machine.freezes:
@@ -382,12 +380,18 @@ class World:
             if times[n + limit] - began < DAY - 1:
                 raise Broken(f"more than {limit} calls in 24 h")
 
+    def _by_person(self) -> dict[str, list[dict[str, Any]]]:
+        found: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        for upload in self.graph.accepted:
+            found[upload.external_id].append(upload.data)
+        return found
+
     def _allowed(self, employee_id: str) -> int:
-        machine = self.machine
-        once_more = 2 * (machine.ambiguous[employee_id] + machine.crashes + machine.freezes)
-        scheduled = int(self.now / DAY / self.app.resend_days) + 1 + self.resyncs[employee_id]
-        late_manager = self.reconciles + self.reads_outcomes
-        unconfirmed = int(self.now / DAY) if self.reads_outcomes else 0
+        """Once, twice for each doubt, and as scheduled; once more if her manager came late; daily while unconfirmed."""
+        once_more = 2 * (self.machine.ambiguous[employee_id] + self.machine.interrupted)
+        scheduled = int(self.now / DAY / self.app.resend_days) + self.resyncs[employee_id]
+        late_manager = int(any(record["ManagerId"] for record in self.versions[employee_id]))
+        unconfirmed = int(self.now / DAY) if self.reads_outcomes and self.paused else 0
         return 1 + once_more + scheduled + late_manager + unconfirmed
 
     def _is_a_version(self, data: dict[str, Any], employee_id: str) -> bool:
