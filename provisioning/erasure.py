@@ -44,7 +44,7 @@ def forget(settings: Settings, employee_id: str, *, clock: Clock | None = None) 
     clock = clock or Clock()
     report = Report("forget", no_counts("forget"))
     jobs.check_id(employee_id)
-    report.answer = {"employee_id": employee_id, "status": "forgotten"}
+    report.answer = {"employee_id": employee_id}
     with (
         runs.reporting(report),
         runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db,
@@ -59,6 +59,7 @@ def forget(settings: Settings, employee_id: str, *, clock: Clock | None = None) 
                 _take_out(db, table, [spelled])
             db.run("forget_person", *[spelled or employee_id] * 12)
             tombstones.add(db, employee_id)
+        report.answer["status"] = "forgotten"
     return report
 
 
@@ -66,7 +67,7 @@ def remember(settings: Settings, employee_id: str, *, clock: Clock | None = None
     """Take a tombstone away: if her row is back, she is created like anybody new. Raises NotForgettable without one."""
     report = Report("forget", no_counts("forget"))
     jobs.check_id(employee_id)
-    report.answer = {"employee_id": employee_id, "status": "known again"}
+    report.answer = {"employee_id": employee_id}
     with (
         runs.reporting(report),
         runs.opened(settings, clock or Clock(), retry.DATABASE_PATIENCE) as db,
@@ -74,6 +75,7 @@ def remember(settings: Settings, employee_id: str, *, clock: Clock | None = None
     ):
         if not tombstones.remove(db, employee_id):
             raise NotForgettable(f"{employee_id} was not forgotten.")
+        report.answer["status"] = "known again"
     return report
 
 

@@ -100,8 +100,10 @@ def test_forget_and_purge_say_what_they_did(environ: dict[str, str], capsys: Cap
     run(capsys, environ, "ingest")
     code, line, told = run(capsys, environ, "forget", "E00007")
     assert (code, line["job"]) == (1, "forget")
+    assert "status" not in line  # nobody was forgotten, and the line does not say so
     assert "HR still has this person" in told
-    assert run(capsys, environ, "forget", "--undo", "E00007")[0] == 1
+    code, line, _ = run(capsys, environ, "forget", "--undo", "E00007")
+    assert (code, "status" in line) == (1, False)
     assert run(capsys, environ, "forget", "no id")[0] == 2
     code, line, _ = run(capsys, environ, "purge", "--gone", "--days", "30")
     assert (code, line["purged"]) == (0, 0)
