@@ -1,5 +1,6 @@
 """What leaves the database on request, and what keeps it from leaving."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -83,6 +84,23 @@ def test_who_is_forgotten_leaves_no_trace_but_a_keyed_hash(gone: Settings, db: D
     assert re.fullmatch("[0-9a-f]{64}", found)
     assert tombstones.recogniser(db)(GONE)
     assert not tombstones.recogniser(db)("E00008")
+
+
+def test_no_hold_quotes_who_was_forgotten(settings: Settings, db: Database, hr: HrEmulator, clock: MovedClock) -> None:
+    """A hold's examples have old and new values; those of others stay."""
+
+    def quoted() -> list[str]:
+        return [str(row[0]) for row in db.select("SELECT attributes FROM provisioning.holds", (), "test") if row[0]]
+
+    for hold_id, employee_id in (("0000000a", GONE), ("0000000b", "E00008")):
+        examples = json.dumps({"title": {"people": 1, "examples": [{"employee_id": employee_id, "old": "Cook"}]}})
+        db.run("open_hold", hold_id, "elsewhere", "changes", "", "update", "many", examples, None, "run")
+    leave(settings, hr, clock)
+    finish(jobs.update, settings, clock)
+    assert any(GONE in text for text in quoted())
+    erasure.forget(settings, GONE, clock=clock)
+    assert [text for text in quoted() if GONE in text] == []
+    assert any("E00008" in text for text in quoted())
 
 
 def test_every_table_that_names_people_is_emptied_of_her() -> None:
