@@ -97,7 +97,8 @@ def understand(raw: Any) -> Entry | None:
     if entry_id is None or moment is None or external_id is None:
         return None
     status, error = _status_and_error(raw)
-    properties = [p for p in raw.get("modifiedProperties") or () if isinstance(p, Mapping)][:_MOST_PROPERTIES]
+    listed = raw.get("modifiedProperties")
+    properties = [p for p in (listed if isinstance(listed, list) else ()) if isinstance(p, Mapping)][:_MOST_PROPERTIES]
     return Entry(
         entry_id,
         external_id,
@@ -133,7 +134,7 @@ def tell(known: Mapping[str, State], entries: Iterable[Entry]) -> Told:
 
 def _after(state: State, entry: Entry) -> State:
     """The state with one entry more."""
-    moment, done = entry.activity_at, entry.outcome in DONE
+    moment, done = entry.activity_at, _is_success(entry, state)
     created = done and entry.action == CREATE
     state = replace(
         state,
@@ -159,8 +160,14 @@ def _counts(entry: Entry, state: State) -> bool:
         return True
     if entry.activity_at == state.outcome_at:
         return _badness(entry.outcome) >= _badness(state.outcome)
-    says_something = entry.outcome in (*DONE, FAILURE) or state.outcome != FAILURE
+    says_something = _is_success(entry, state) or entry.outcome == FAILURE or state.outcome != FAILURE
     return entry.activity_at > state.outcome_at and says_something
+
+
+def _is_success(entry: Entry, state: State) -> bool:
+    """Whether it says that all is done. A skip without a code does so only of somebody who had not failed."""
+    vague = entry.status == SKIPPED and entry.error_code is None
+    return entry.outcome in DONE and not (vague and state.outcome == FAILURE)
 
 
 def _recreates(entry: Entry, state: State) -> bool:
@@ -210,6 +217,6 @@ def _text(value: Any, name: str) -> str | None:
 def _moment(value: Any) -> datetime | None:
     try:
         found = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (TypeError, ValueError, OverflowError):  # the last: a day that has no equal in UTC
         return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

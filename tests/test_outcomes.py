@@ -106,6 +106,7 @@ def test_the_user_name_is_also_taken_from_the_targets_details() -> None:
         raw(id=7),
         raw(activityDateTime=None),
         raw(activityDateTime="yesterday"),
+        raw(activityDateTime="0001-01-01T00:00:00+14:00"),
         raw(sourceIdentity=None),
         raw(sourceIdentity={"id": " "}),
     ],
@@ -118,6 +119,7 @@ def test_an_entry_about_nobody_that_can_be_told_is_none(broken: Any) -> None:
     "odd",
     [
         {"modifiedProperties": None},
+        {"modifiedProperties": 7},
         {"modifiedProperties": ["x", {"displayName": 3}]},
         {"targetIdentity": None},
         {"provisioningStatusInfo": None},
@@ -183,6 +185,15 @@ def test_a_failure_stays_until_a_success(later: str) -> None:
     assert failed.answered_at == T0 + timedelta(minutes=5)  # but the log has answered
     assert told(entry("success", 6), known=failed).outcome == "success"
     assert told(entry("warning", 6), known=failed).outcome == "warning"
+
+
+def test_a_skip_that_says_nothing_does_not_undo_a_failure() -> None:
+    """Out of the app's scope, say: Microsoft's log gives some skips no code."""
+    failed = told(entry("failure", 0, "create", error_code=UPN), entry("skipped", 5, "other"))
+    assert (failed.outcome, failed.error_code, failed.succeeded_at) == ("failure", UPN, None)
+    assert failed.answered_at == T0 + timedelta(minutes=5)
+    assert told(entry("success", 6, "create"), known=failed).recreated_at is None  # her first account
+    assert told(entry("skipped", 6, "other", error_code="RedundantExport"), known=failed).outcome == "success"
 
 
 def test_told_once_more_nothing_changes() -> None:
