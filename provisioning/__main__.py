@@ -5,6 +5,7 @@ Exit codes: 0 done · 1 failed · 2 wrong usage or settings · 3 something needs
 
 import argparse
 import getpass
+import io
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TextIO
 
 from provisioning import aftermath, doctor, erasure, holds, jobs, person, printed, progress, review, runs
 from provisioning.errors import ProvisioningError, SettingsError
@@ -31,6 +33,7 @@ _NEEDS = {
 def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Run one verb; gives back its exit code."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
+    _print_any_letter(sys.stdout, sys.stderr)
     options = _parser().parse_args(arguments)
     if options.verb == "doctor":
         return _examine(options, os.environ if environ is None else environ)
@@ -59,6 +62,13 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     return report.exit_code
 
 
+def _print_any_letter(*streams: TextIO) -> None:
+    """Names, and arrows, also where the terminal or the pipe has an old code page: what it lacks is escaped."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _examine(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Print what the doctor finds; 0 or 1 whatever is set."""
     problems: Sequence[str] = ()
@@ -66,7 +76,11 @@ def _examine(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
         environ = _environment(options, environ)
     except SettingsError as exc:
         problems = exc.problems
-    findings = doctor.examine(environ, problems=problems)
+    try:
+        findings = doctor.examine(environ, problems=problems)
+    except KeyboardInterrupt:
+        print("doctor: interrupted; nothing was changed.", file=sys.stderr)
+        return 1
     told = [finding.as_json() for finding in findings]
     print(json.dumps({"checks": told}) if options.json else "\n".join(printed.doctor_lines(told)), flush=True)
     return doctor.exit_code(findings)

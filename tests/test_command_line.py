@@ -377,6 +377,18 @@ def test_interrupted_it_still_prints_its_counts_and_gives_the_lease_back(
     assert json.loads(out)["candidates"] == 100
 
 
+def test_a_terminal_that_lacks_a_letter_gets_it_escaped_and_no_traceback(
+    environ: dict[str, str], hr: HrEmulator
+) -> None:
+    """Pipes on Windows have a code page of their own; this one has the fewest letters."""
+    hr.patch("E00007", {"Name.FirstName": "Žofie"})
+    assert process(environ, "ingest")[0] == 0
+    for verb, shown in ((["show", "E00007"], "\\u017d" + "ofie"), (["doctor"], "\\u2192")):
+        started = start({**environ, "PYTHONIOENCODING": "ascii:strict"}, *verb)
+        out, err = started.communicate(timeout=60)
+        assert ("Traceback" in err, shown in out) == (False, True), err
+
+
 # --- guards -------------------------------------------------------------------------------------------------------
 
 

@@ -465,6 +465,19 @@ def test_it_is_a_page_or_one_line_of_json_and_ends_with_0_or_1(
     assert "is no readable JSON file" in found[0]["told"][0]
 
 
+def test_interrupted_it_says_so(
+    setup: Setup, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while a database that is out of reach is waited for."""
+
+    def interrupted(patient: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(doctor.CHECKS, "database", interrupted)  # type: ignore[arg-type]
+    assert command_line.main(["doctor"], setup.environ) == 1
+    assert capsys.readouterr().err == "doctor: interrupted; nothing was changed.\n"
+
+
 def test_it_tells_no_secret(setup: Setup, capsys: pytest.CaptureFixture[str]) -> None:
     setup.environ["HR_SOURCE"] = setup.environ["HR_SOURCE"].replace("$HR_PASSWORD", "se-cret")
     command_line.main(["doctor", "--json"], setup.environ)
