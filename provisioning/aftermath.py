@@ -109,7 +109,7 @@ def _sum_up(db: Database, target: str, report: Report, recreated: Sequence[str])
     failing, unconfirmed = _failing(db, target, report), _unconfirmed(db, target, report)
     report.answer["recreated_people"] = list(recreated)[:MOST_NAMED]
     for code, ids in failing.items():
-        report.note(f"failed {code}: {_named(ids)}; reasons and mends: python -m provisioning status")
+        report.note(f"failed {code}: {_named(ids)}; reason and mend of each: python -m provisioning show ID")
     if unconfirmed:
         report.note(f"unconfirmed: {_named(unconfirmed)}; the log says nothing of them")
     if recreated:

@@ -86,10 +86,10 @@ def _past(work: Work, employee_id: str) -> Answer:
         for run_id, at, answered in work.db.rows("person_intents", *key)
     ]
     account, steps = work.db.one("person_account", *key), trail.of(work.db, *key)
-    names = ("object_id", "user_principal_name", "outcome", "error_code", "at")
+    names = ("object_id", "user_principal_name", "outcome", "error_code")
     return {
         "intents": intents,
-        "account": {n: _plain(c) for n, c in zip(names, account, strict=True)} if account else None,
+        "account": {**dict(zip(names, account[:-1], strict=True)), "at": _moment(account[-1])} if account else None,
         "outcomes": [step for step in reversed(steps) if step["kind"] == "outcome"],
         "trail": steps,
     }

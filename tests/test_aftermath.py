@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from provisioning import aftermath, database, jobs, runs, trail
+from provisioning import aftermath, database, jobs, person, printed, runs, trail
 from provisioning.database import Database
 from provisioning.errors import Busy, NotPermitted, UnfinishedRun, UpstreamError
 from provisioning.ledger import Lease
@@ -230,7 +230,10 @@ def test_what_entra_says_of_people_is_shown_and_never_logged(
     assert f"{MARKER} is taken" in report.line()  # for operators, on stdout
     for note in (*report.notes, *aftermath.status(loaded, clock=clock).notes):
         canary.look_at(note, "note")
-    assert any(note.startswith("failed Other: 1 person (P1)") for note in report.notes)
+    assert "failed Other: 1 person (P1); reason and mend of each: python -m provisioning show ID" in report.notes
+    page = "\n".join(printed.person_lines(person.show(loaded, "P1", clock=clock).answer))
+    assert f"{MARKER} is taken" in page  # as it was said there
+    assert f"Rename {MARKER}" in page
 
 
 def test_an_error_code_that_is_no_word_is_not_repeated(

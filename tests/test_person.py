@@ -188,6 +188,7 @@ def test_outcomes_account_and_trail_are_shown(
     assert (set(steps), steps["sent"]["run_id"]) == ({"sent", "outcome"}, report.run_id)
     assert (found["sent"]["outcome"], found["sent"]["recreated_at"]) == ("success", None)
     assert found["account"]["user_principal_name"] == "A"
+    assert found["account"]["at"] == found["sent"]["outcome_at"]  # a time as everywhere
     edit(db, "A", Title="Baker")
     jobs.update(settings, clock=clock)
     assert [s["attributes"] for s in shown("A")["trail"] if s["kind"] == "sent"] == [None, ["title"]]
