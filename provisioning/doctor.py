@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, TypeVar
 
-from provisioning import app_schema, database, jobs, migration, rights, runs, tables
+from provisioning import app_schema, database, jobs, migration, plan, rights, runs, tables
 from provisioning.app_schema import AppSchema
 from provisioning.database import Database
 from provisioning.errors import DatabaseError, NotPermitted, ProvisioningError, SettingsError, UpstreamError
@@ -467,10 +467,12 @@ def _ledger(patient: _Patient) -> _Result:
     newest = database.as_utc(row[0]) if row else None
     since = (newest or db.utc_now() - LOG_KEPT) + LATE_ENTRIES
     entries = patient.ask(lambda graph: _first_page(graph, since, patient.clock))
-    found = [entry for entry in entries if _by_sending(entry)]
+    apart = -int(plan.CLOCKS_APART.total_seconds())
+    tried_again = {plan.same_key(str(row[0])) for row in db.rows("failed_after_sending", endpoint.target, apart)}
+    found = [entry for entry in entries if _by_sending(entry) and _about(entry) not in tried_again]
     if not found:
         return _Result("the log tells of nothing newer")
-    people = {str((entry.get("sourceIdentity") or {}).get("id")) for entry in found}
+    people = {_about(entry) for entry in found}
     after = f"what was last sent, at {newest:%Y-%m-%d %H:%M} UTC" if newest else "an empty ledger"
     told = f"the log has {len(found)} changes of {len(people)} people newer than {after}: was the database restored?"
     mend = "if so: ingest, plan, update, create, then resend --all (docs/operations.md, Restore)"
@@ -480,6 +482,11 @@ def _ledger(patient: _Patient) -> _Result:
 def _first_page(graph: Graph, since: datetime, clock: Clock) -> list[Any]:
     pages = graph.log_pages(since, clock, clock.monotonic() + LOG_SECONDS)
     return [entry for entry in next(pages, []) if isinstance(entry, Mapping)]
+
+
+def _about(entry: Mapping[str, Any]) -> str:
+    """The externalId of whom an entry is about, as it is compared."""
+    return plan.same_key(str((entry.get("sourceIdentity") or {}).get("id")))
 
 
 def _by_sending(entry: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 import base64
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from provisioning import __main__ as command_line
-from provisioning import database, doctor, jobs, migration, rights
+from provisioning import aftermath, database, doctor, jobs, migration, rights
 from provisioning.database import Database
 from provisioning.doctor import CHECKS, Finding, State
 from provisioning.graph import Graph
@@ -423,6 +424,20 @@ def test_a_database_that_was_restored(setup: Setup, emptied: bool) -> None:
     assert "60 changes of 60 people newer than" in fault.told[0]
     assert ("an empty ledger" if emptied else "what was last sent, at 2026-01-01 00:00 UTC") in fault.told[0]
     assert "resend --all" in fault.mend[0]
+
+
+def test_who_failed_and_was_tried_again_by_entra_is_no_restored_database(setup: Setup, graph: GraphEmulator) -> None:
+    """Hours later she succeeds, and nothing was sent meanwhile; of anybody else it would be odd."""
+    problem = {"errorCode": "Other", "reason": None, "recommendedAction": None}
+    graph.directory().tell("E00007", provisioningStatusInfo={"status": "failure", "errorInformation": problem})
+    assert aftermath.collect(Settings.from_environ(setup.environ)).counts["failed"] == 1
+    graph.clock = lambda: time.time() + 6 * 3600
+    graph.directory().tell("E00007")
+    setup.clock = clock = MovedClock()
+    clock.move(hours=6)
+    assert setup.findings()["ledger"].state is State.OK
+    graph.directory().tell("E00008")
+    assert "1 changes of 1 people newer" in setup.findings()["ledger"].told[0]
 
 
 def test_two_faults_are_both_named_and_one_check_that_breaks_keeps_nobody(setup: Setup, graph: GraphEmulator) -> None:
