@@ -29,6 +29,9 @@ OVERLAP = timedelta(hours=1)
 KEPT_AT_LEAST = timedelta(days=7)
 """So long Entra keeps its log for every tenant; the first reading goes back so far."""
 
+STRANGERS = 20
+"""So many entries, none of them about anybody who was sent, tell that the log names people otherwise than we do."""
+
 MOST_NAMED = 1000
 """So many people of a kind are named in an answer; all of them are counted."""
 
@@ -67,16 +70,23 @@ def _read_log(
     since, now, ordered = _since(before, began), before, True
     last = since
     recreated: set[str] = set()
+    matched = 0
     for page in pages_since(since):
         entries = [e for e in map(outcomes.understand, page) if e is not None]
+        strangers = report.counts["unmatched"]
         report.counts["unmatched"] += len(page) - len(entries)
         recreated |= _take_in(db, target, report, entries)
+        matched += len(page) - (report.counts["unmatched"] - strangers)
         times = [e.activity_at for e in entries]
         ordered = ordered and [last, *times] == sorted([last, *times])
         last = max([last, *times])
         now = replace(now, seen_to=min(max(last, now.seen_to or since), began))
         if ordered:  # whoever is interrupted here goes on from here
             trail.record_reading(db, target, now)
+    if not matched and report.counts["unmatched"] >= STRANGERS:
+        told = "whoever the log tells of was never sent; is externalId the source's identity in the app's mapping?"
+        report.note(f"warning: {report.counts['unmatched']} entries, and {told} Nobody counts as unconfirmed by them.")
+        return sorted(recreated)
     gap = before.read_to is None or before.read_to < began - KEPT_AT_LEAST
     trail.record_reading(db, target, replace(now, read_from=since if gap else before.read_from, read_to=began))
     return sorted(recreated)

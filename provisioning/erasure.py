@@ -53,8 +53,8 @@ def forget(settings: Settings, employee_id: str, *, clock: Clock | None = None) 
     ):
         table = _people_table(db, settings)
         spelled = None if table is None else _as_mirrored(db, table, employee_id)
-        _check_forgettable(db, settings, spelled or employee_id, mirrored=spelled is not None)
         with db.transaction():
+            _check_forgettable(db, settings, spelled or employee_id, mirrored=spelled is not None)
             if table is not None and spelled is not None:
                 _take_out(db, table, [spelled])
             db.run("forget_person", *[spelled or employee_id] * 12)

@@ -110,7 +110,7 @@ class _Verdict:
 
 def _not_in_the_view(mirror: Answer) -> Answer:
     reason = "dbo.ScimUsers has no row of hers: nothing is sent, and nobody is disabled by that"
-    none: Answer = {"mapping": None, "job": None, "action": None, "holds": [], "attributes": {}, "payload": None}
+    none: Answer = {"mapping": None, "next_job": None, "action": None, "holds": [], "attributes": {}, "payload": None}
     where = "not in the mapping" if mirror["row"] else "gone from HR's tables"
     return {"state": where, "reasons": [reason], "forced": False, **none}
 
@@ -129,7 +129,7 @@ def _standing(work: Work, rows: Sequence[Person]) -> Answer:
         "mapping": {column: _plain(cell) for column, cell in zip(columns, rows[0].row, strict=True)},
         "state": state,
         "reasons": reasons,
-        "job": verdict.job.value if verdict.job else None,
+        "next_job": verdict.job.value if verdict.job else None,
         "forced": rows[0].forced_token is not None,
         "holds": hers,
         **found,

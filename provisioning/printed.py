@@ -51,7 +51,7 @@ def diff_lines(attributes: Mapping[str, Answer], *, created: bool = False) -> It
 def person_lines(answer: Answer) -> Iterator[str]:
     """Everything known of one person (personal data)."""
     action = f", {answer['action']}" if answer["action"] else ""
-    job = f" by {answer['job']}" if answer["job"] else ""
+    job = f" by {answer['next_job']}" if answer["next_job"] else ""
     yield f"{answer['employee_id']}  {answer['state']}{action}{job}"
     yield from (f"  {reason}" for reason in answer["reasons"])
     absent = answer["mirror"]["absent_since"]

@@ -132,6 +132,21 @@ def test_people_whom_this_bridge_never_sent_are_counted_and_left_alone(
     assert "stranger" not in accounts(db)
 
 
+def test_a_log_that_knows_nobody_of_ours_makes_nobody_unconfirmed(
+    loaded: Settings, db: Database, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    """The app's mapping names people otherwise: sending all of them again each day would eat the day's calls."""
+    movable(db)
+    graph.directory()._log.clear()
+    for n in range(aftermath.STRANGERS):
+        graph.directory().tell(f"stranger-{n}")
+    clock.move(hours=2)
+    report = aftermath.collect(loaded, clock=clock)
+    assert (report.counts["unmatched"], report.counts["unconfirmed"]) == (aftermath.STRANGERS, 0)
+    assert "never sent" in report.notes[0]
+    assert aftermath.status(loaded, clock=clock).answer["outcomes"]["on"] is False
+
+
 def test_entries_that_come_late_and_out_of_order_are_not_missed(
     loaded: Settings, db: Database, graph: GraphEmulator, clock: MovedClock
 ) -> None:

@@ -39,7 +39,7 @@ def target(settings: Settings) -> str:
 def force(db: Database, settings: Settings, *ids: str) -> None:
     for one in ids:
         key = (target(settings), one)
-        db.run("force", *key, *key, f"token {one}", *key, "a run", None)
+        db.run("force", *key, *key, f"token {one}", *key, "a run", None, *key, "a run")
 
 
 def remap(db: Database, before: str, after: str) -> None:

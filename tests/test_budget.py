@@ -87,7 +87,7 @@ def test_what_a_run_at_work_may_not_use_up_is_there_for_those_who_are_forced(
     with pytest.raises(Exception, match="50 people are still due: of the 20 calls"):
         jobs.create(settings, NAMED, clock=clock)
     target = settings.bulk_upload.target if settings.bulk_upload else ""
-    small.run("force", *[target, "P0990"] * 2, "token", target, "P0990", "a run", None)
+    small.run("force", *[target, "P0990"] * 2, "token", target, "P0990", "a run", None, target, "P0990", "a run")
     counts = finish(jobs.create, settings, clock)
     assert (counts["sent"], counts["calls"], counts["deferred"]) == (1, 1, 49)
     assert "P0990" in graph.directory().users
@@ -149,7 +149,7 @@ def test_several_who_are_queued_share_a_request(
     employ(small, "A", "B", "C")
     target = settings.bulk_upload.target if settings.bulk_upload else ""
     for one in ("A", "B"):
-        small.run("force", *[target, one] * 2, f"token {one}", target, one, "a run", None)
+        small.run("force", *[target, one] * 2, f"token {one}", target, one, "a run", None, target, one, "a run")
     jobs.resync(settings, "C", refresh=False, clock=clock)
     (call,) = graph.calls
     assert sorted(call.external_ids) == ["A", "B", "C"]

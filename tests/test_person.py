@@ -35,7 +35,7 @@ def test_somebody_never_sent_is_due_with_her_rows_and_her_payload(
 ) -> None:
     employ(db, "A", Title="Clerk", Email="a@contoso.example")
     found = shown("A")
-    assert (found["state"], found["action"], found["job"]) == ("held", "create", "create")
+    assert (found["state"], found["action"], found["next_job"]) == ("held", "create", "create")
     assert found["reasons"] == [
         "was never sent",
         "would be held: first_load: nobody was ever sent to this target",
@@ -77,7 +77,7 @@ def test_a_change_is_shown_against_what_was_sent(
     finish(jobs.create, settings, clock)
     edit(db, "A", Title="Baker", Email="b@contoso.example")
     found = shown("A")
-    assert (found["state"], found["job"], found["action"]) == ("due", "update", "change")
+    assert (found["state"], found["next_job"], found["action"]) == ("due", "update", "change")
     assert found["reasons"] == ["differs from what was sent last"]
     assert found["attributes"] == {
         'emails[type eq "work"].value': {

@@ -360,7 +360,7 @@ def test_somebody_forced_meanwhile_is_weighed_by_the_run_at_work(
     edit(db, "P0030", Active=0)
     with database.connect(guarded.sql_connection_string, clock) as other:
         target = guarded.bulk_upload.target if guarded.bulk_upload else ""
-        other.run("force", *[target, "P0030"] * 2, "token", target, "P0030", "a run", None)
+        other.run("force", *[target, "P0030"] * 2, "token", target, "P0030", "a run", None, target, "P0030", "a run")
     report = jobs.create(guarded, clock=clock)
     assert (report.counts["held"], report.counts["candidates"], report.exit_code) == (1, 1, 3)
     assert "P0030" not in disabled(graph)
