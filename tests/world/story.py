@@ -49,7 +49,7 @@ def weather(chance: random.Random) -> Weather:
 
     settings = {}
     if chance.random() < 0.25:
-        settings["GRAPH_DAILY_CALL_LIMIT"] = str(chance.choice((8, 15, 30)))
+        settings["GRAPH_DAILY_CALL_LIMIT"] = str(chance.choice((4, 6, 12)))
     if chance.random() < 0.2:
         settings["UPDATE_BY"] = "modified"
     if chance.random() < 0.2:
