@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test soak check format emulators help
+.PHONY: demo test soak mutants check format emulators help
 
 help:
 	@echo "make demo       the whole way of 1,000 people, on the embedded database and the emulators"
 	@echo "make test       the tests"
 	@echo "make soak       a month of hourly runs under a simulated clock, and 1,000 more histories full of faults"
+	@echo "make mutants    plant mistakes in a copy, one by one, and see that a test kills each"
 	@echo "make check      format, lint, types and the tests (which lint the SQL)"
 	@echo "make emulators  an HR API and a Graph on this machine, for func start"
 
@@ -20,6 +21,9 @@ test: $(READY)
 
 soak: $(READY)
 	$(BIN)/python -m tests.soak
+
+mutants: $(READY)
+	$(BIN)/python -m tests.mutants
 
 check: $(READY)
 	$(BIN)/ruff format --check .

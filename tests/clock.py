@@ -32,3 +32,14 @@ class MovedClock(Clock):
         """Move on, or back: `move(days=1)`."""
         with self._lock:
             self._slept += timedelta(**by).total_seconds()
+
+
+class StoppedClock(MovedClock):
+    """Stands still until it is moved: two things can happen at one moment."""
+
+    def __init__(self, start: datetime) -> None:
+        super().__init__(start)
+        self._stands_at = start
+
+    def utc_now(self) -> datetime:
+        return self._stands_at + timedelta(seconds=self._slept)

@@ -3,7 +3,7 @@
 `python -m tests.killing` imports everything once, has one thread, and forks a child for every order that comes as a
 line of JSON on stdin: starting Python some hundred times would take minutes. A child runs one job and notes its points
 by name ("before record_accepted 3", "after POST 1": the third statement of that file, the first POST) or, at the point
-it was told, kills itself with SIGKILL.
+it was told, kills itself with SIGKILL, or stands still (SIGSTOP) until it is told to go on.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ from tests.clock import MovedClock
 
 ROOT = Path(__file__).parent.parent
 TRUSTING: tuple[Any, ...] = (httpx, httpx._transports.default)
-"""Where the trust store is read, for every client anew; reading it takes longer than a job of 66 people."""
+"""Where the trust store is read, for every client anew; reading it takes longer than a job of 58 people."""
 
 EVERYBODY = Selection(limit=100_000)
+STOPPED = "stands still"
 
 JOBS: dict[str, Callable[[Settings, MovedClock], Any]] = {
     "ingest": lambda settings, clock: jobs.ingest(settings, clock=clock),
@@ -50,13 +51,17 @@ JOBS: dict[str, Callable[[Settings, MovedClock], Any]] = {
 
 @dataclass(frozen=True)
 class Order:
-    """A job to run at a moment (`now`, ISO), and where to die; with `within`, so many seconds after that point."""
+    """A job to run at a moment (`now`, ISO), and where to die; with `within`, so many seconds after that point.
+
+    With `only_stop` it stands still there.
+    """
 
     job: str
     environ: dict[str, str]
     now: str
     at: str | None = None
     within: float | None = None
+    only_stop: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,21 +96,33 @@ class Killer:
 
     def run(self, order: Order) -> Ended:
         """Run a job in a child of its own."""
+        return Ended(**json.loads(self._answer(json.dumps(asdict(order)))))
+
+    def stop(self, order: Order) -> None:
+        """Run a job in a child of its own until it stands still."""
+        assert self._answer(json.dumps(asdict(order))) == STOPPED
+
+    def go_on(self) -> Ended:
+        """Let the child that stands still go on to its end."""
+        return Ended(**json.loads(self._answer("go on")))
+
+    def _answer(self, line: str) -> str:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin
         assert stdout
-        stdin.write(json.dumps(asdict(order)) + "\n")
+        stdin.write(f"{line}\n")
         stdin.flush()
-        line = stdout.readline()
-        assert line, self.stderr.read_text("utf-8")
-        return Ended(**json.loads(line))
+        answer = stdout.readline()
+        assert answer, self.stderr.read_text("utf-8")
+        return answer.strip()
 
 
 class _Points:
     """Where a child is."""
 
-    def __init__(self, at: str | None, within: float | None) -> None:
-        self._at, self._within = at, within
+    def __init__(self, order: Order) -> None:
+        self._at, self._within = order.at, order.within
+        self._signal = signal.SIGSTOP if order.only_stop else signal.SIGKILL
         self.passed: dict[str, float] = {}
         self._times: Counter[str] = Counter()
         self._lock = threading.Lock()
@@ -125,7 +142,7 @@ class _Points:
             if point == self._at and self._within is not None:
                 signal.setitimer(signal.ITIMER_REAL, self._within)  # its default action ends the process at once
             elif point == self._at or (self._within is not None and point == _after(self._at)):
-                os.kill(os.getpid(), signal.SIGKILL)
+                signal.pthread_kill(threading.get_ident(), self._signal)  # this thread goes no step further
 
 
 def _after(point: str | None) -> str:
@@ -156,7 +173,7 @@ def _watch(points: _Points) -> None:
 
 def _child(order: Order, report: IO[str]) -> None:
     logging.basicConfig(level=logging.DEBUG)
-    points = _Points(order.at, order.within)
+    points = _Points(order)
     _watch(points)
     JOBS[order.job](Settings.from_environ(order.environ), MovedClock(datetime.fromisoformat(order.now)))
     json.dump(points.passed, report)
@@ -177,11 +194,20 @@ def _fork(order: Order) -> Ended:
         finally:
             os._exit(code)
     os.close(writing)
+    if order.only_stop:
+        _wait_stopped(child)
     with os.fdopen(reading) as report:
         passed = report.read()
     status = os.waitpid(child, 0)[1]
     ended = os.waitstatus_to_exitcode(status)
     return Ended(max(0, -ended), max(0, ended), json.loads(passed) if passed else {})
+
+
+def _wait_stopped(child: int) -> None:
+    """Until it stands still (or has ended without); at the next line it may go on, and without one it is killed."""
+    os.waitid(os.P_PID, child, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    print(STOPPED, flush=True)
+    os.kill(child, signal.SIGCONT if sys.stdin.readline() else signal.SIGKILL)
 
 
 def main() -> None:

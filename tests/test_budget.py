@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from provisioning import jobs
-from provisioning.database import Database
+from provisioning import database, jobs
+from provisioning.database import Database, stamp
 from provisioning.errors import BudgetSpent, TooOften
 from provisioning.send import Budget
 from provisioning.settings import Settings
@@ -77,6 +77,23 @@ def test_refusals_and_retries_count_and_so_do_other_targets(
     elsewhere = bridge(GRAPH_DAILY_CALL_LIMIT="3", GRAPH_BULK_UPLOAD_URL=graph.add_job())
     assert finish(jobs.create, elsewhere, clock)["deferred"] == 1
     assert len(graph.calls) == 2
+
+
+def test_what_another_target_uses_up_meanwhile_is_not_there_any_more(
+    small: Database, bridge: Callable[..., Settings], graph: GraphEmulator, clock: MovedClock
+) -> None:
+    employ(small, *(f"P{n:04d}" for n in range(400)))
+
+    def elsewhere() -> float:
+        graph.latency = 0.0
+        with database.connect(bridge().sql_connection_string, clock) as own:
+            for _ in range(6):
+                own.execute("INSERT INTO provisioning.calls VALUES (?, 'another', 'run')", (stamp(own.utc_now()),))
+        return 0.0
+
+    graph.latency = elsewhere
+    counts = finish(jobs.create, bridge(GRAPH_DAILY_CALL_LIMIT="10"), clock)
+    assert (counts["calls"], counts["deferred"]) == (3, 250)  # of 10 calls 1 is kept, 6 went elsewhere
 
 
 def test_what_a_run_at_work_may_not_use_up_is_there_for_those_who_are_forced(

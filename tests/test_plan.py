@@ -324,6 +324,7 @@ def test_resend_takes_all_or_those_sent_since() -> None:
     person = known(state={"sent_at": NOW - timedelta(hours=5)})
     assert sends(person, Job.RESEND) is True
     assert sends(person, Job.RESEND, resend_since=NOW - timedelta(hours=6)) is True
+    assert sends(person, Job.RESEND, resend_since=NOW - timedelta(hours=5)) is True
     assert sends(person, Job.RESEND, resend_since=NOW - timedelta(hours=4)) is None
 
 

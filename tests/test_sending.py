@@ -4,6 +4,7 @@ import json
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from provisioning import database, jobs, ledger, runs, send, transport
+from provisioning import graph as graph_client
 from provisioning.errors import Busy, LeaseLost, MappingError, UnfinishedRun
 from provisioning.ledger import Lease, Ledger
 from provisioning.runs import Report
@@ -317,6 +319,30 @@ def test_a_token_is_renewed_once_and_a_second_401_stops_the_run(
     assert finish(jobs.create, bridge(), clock)["sent"] == 3
 
 
+def test_a_token_that_expires_is_replaced_by_a_new_one_and_the_run_goes_on(
+    small: database.Database,
+    bridge: Callable[..., Settings],
+    graph: GraphEmulator,
+    clock: MovedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[str] = []
+
+    def tokens(host: str) -> Callable[[], str]:
+        made.append(host)
+        text = f"token {len(made)}"
+        return lambda: text
+
+    monkeypatch.setattr(graph_client, "_azure_tokens", tokens)
+    employ(small, *crew(3))
+    graph.token = "token 2"
+    settings = bridge()
+    real = replace(endpoint(settings), host="graph.microsoft.com")
+    assert finish(jobs.create, replace(settings, bulk_upload=real), clock)["sent"] == 3
+    assert made == ["graph.microsoft.com"] * 2
+    assert [call.status for call in graph.calls] == [401, 202]
+
+
 @pytest.mark.parametrize("apply", [True, False], ids=["arrived", "lost"])
 def test_an_answer_that_never_comes_is_ambiguous_and_she_is_sent_again(
     small: database.Database,
@@ -382,6 +408,27 @@ def test_a_request_that_is_never_taken_does_not_keep_the_others(
     clock.move(seconds=ledger.LIFE_OF_A_RUN + 1)
     assert finish(jobs.update, bridge(), clock)["sent"] == 1
     assert number(small, "intents") == 0
+
+
+def test_what_arrives_after_something_newer_is_followed_by_a_fresh_send(
+    small: database.Database, bridge: Callable[..., Settings], graph: GraphEmulator, clock: MovedClock
+) -> None:
+    """A request whose sender gave it up may come hours later, out of whatever held it."""
+    settings = bridge()
+    employ(small, "A")
+    finish(jobs.create, settings, clock)
+    edit(small, "A", Title="Old")
+    for _ in range(send.MOST_ATTEMPTS):
+        graph.drop_next()
+    assert finish(jobs.update, settings, clock)["deferred"] == 1
+    edit(small, "A", Title="New")
+    assert finish(jobs.update, settings, clock)["sent"] == 1
+    graph.arrive_late(json.dumps(graph.calls[-2].body).encode())
+    assert graph.directory().users["A"]["title"] == "Old"
+    clock.move(hours=1)
+    assert finish(jobs.update, settings, clock)["sent"] == 1
+    assert graph.directory().users["A"]["title"] == "New"
+    assert finish(jobs.update, settings, clock)["candidates"] == 0
 
 
 def test_somebody_given_up_in_doubt_may_be_forced_in_the_same_run(

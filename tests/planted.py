@@ -1,0 +1,775 @@
+"""Mistakes that systems of this kind really make, each as a small exact change of the source, and who sees it.
+
+`make mutants` plants them one by one in a copy and runs those tests; a test of the ordinary suite checks that each text
+still stands in the source as often as is said here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Edit(NamedTuple):
+    """A text of a file, which stands there so many times, and what takes its place."""
+
+    path: str
+    old: str
+    new: str
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong, in words; the edits that make it so; tests (files or ids, in tests/) of which one must fail."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+
+
+def _in(path: str, old: str, new: str, times: int = 1) -> tuple[Edit]:
+    return (Edit(path, old, new, times),)
+
+
+def _mistake(name: str, edits: tuple[Edit, ...], *tests: str) -> Mistake:
+    return Mistake(name, edits, tests)
+
+
+PLAN, SCIM, SEND, JOBS = (f"provisioning/{name}.py" for name in ("plan", "scim", "send", "jobs"))
+LEDGER, GRAPH, GUARDS, HR = (f"provisioning/{name}.py" for name in ("ledger", "graph", "guards", "hr"))
+MIRROR, RUNS, TRANSPORT, DATABASE = (f"provisioning/{name}.py" for name in ("mirror", "runs", "transport", "database"))
+PACING, RETRY, BODIES = "provisioning/pacing.py", "provisioning/retry.py", "provisioning/bodies.py"
+OUTCOME, QUERIES = "provisioning/outcomes.py", "provisioning/queries"
+
+SELECTION = (
+    _mistake(
+        "a last day is over a day early",
+        _in(PLAN, "today > valid_to", "today >= valid_to"),
+        "test_plan.py::test_the_last_day_is_over_when_it_is_over_where_she_works",
+    ),
+    _mistake(
+        "a first day begins a day late",
+        _in(
+            PLAN,
+            "ahead = valid_from is not None and valid_from > today",
+            "ahead = valid_from is not None and valid_from >= today",
+        ),
+        "test_plan.py::test_before_her_start_a_joiner_goes_as_the_setting_says",
+    ),
+    _mistake(
+        "the lead days begin a day late",
+        _in(
+            PLAN,
+            "valid_from > today + timedelta(days=rules.lead_days)",
+            "valid_from >= today + timedelta(days=rules.lead_days)",
+        ),
+        "test_plan.py::test_a_joiner_is_due_so_many_days_before_her_start",
+    ),
+    _mistake(
+        "narrowed, a start is overlooked where the day begins first",
+        _in(f"{QUERIES}/where_modified.sql", "{valid_from} <= ?", "{valid_from} < ?"),
+        "test_moments.py::test_narrowed_by_modified_a_start_is_found_where_its_day_begins_first",
+    ),
+    _mistake(
+        "at the moment it expires a lease is still its holder's",
+        _in(
+            f"{QUERIES}/sqlite/write_intents.sql", "l.expires_at > SYSUTCDATETIME()", "l.expires_at >= SYSUTCDATETIME()"
+        ),
+        "test_moments.py::test_at_the_moment_it_expires_a_lease_is_the_next_ones_and_no_longer_its_holders",
+    ),
+    _mistake(
+        "at the moment it expires a lease is nobody's",
+        _in(f"{QUERIES}/lease_acquire.sql", "expires_at <= SYSUTCDATETIME()", "expires_at < SYSUTCDATETIME()"),
+        "test_moments.py::test_at_the_moment_it_expires_a_lease_is_the_next_ones_and_no_longer_its_holders",
+    ),
+    _mistake(
+        "an intent counts as dead before the send that would clear it",
+        _in(PLAN, "oldest < rules.dead_before", "oldest <= rules.dead_before"),
+        "test_moments.py::test_an_intent_counts_as_dead_from_the_moment_on_at_which_a_202_clears_it",
+    ),
+    _mistake(
+        "one call more than the limits allow",
+        _in(f"{QUERIES}/count_call.sql", ") < ?", ") <= ?", 2),
+        "test_ledger.py::test_calls_are_counted_up_to_the_days_limit_over_all_targets",
+        "test_ledger.py::test_never_more_than_38_calls_in_5_seconds",
+    ),
+    _mistake(
+        "one disable more than the guard allows is held too late",
+        _in(GUARDS, "len(after) <= limits.disables", "len(after) <= limits.disables + 1"),
+        "test_guards.py::test_a_class_is_held_whole_above_its_limit",
+    ),
+    _mistake(
+        "as many disables as the guard allows are held",
+        _in(GUARDS, "len(after) <= limits.disables", "len(after) < limits.disables"),
+        "test_guards.py::test_a_class_is_held_whole_above_its_limit",
+    ),
+    _mistake(
+        "an answer that has shrunk as much as it may is refused",
+        _in(JOBS, "if lost > max(", "if lost >= max("),
+        "test_ingest.py::test_how_many_may_be_gone_is_a_setting",
+    ),
+    _mistake(
+        "a wave's approval begins a day late",
+        _in(f"{QUERIES}/approvals.sql", "h.due_on <= ?", "h.due_on < ?"),
+        "test_around_the_guards.py::test_a_wave_that_is_approved_is_not_asked_for_again",
+    ),
+    _mistake(
+        "a record that was refreshed at the moment a fetch began is overwritten by it",
+        _in(f"{QUERIES}/refreshed_since.sql", "r.refreshed_at >= ?", "r.refreshed_at > ?"),
+        "test_moments.py::test_what_a_resync_fetched_at_the_moment_an_ingest_began_is_the_newer",
+    ),
+    _mistake(
+        "resend since a moment leaves out who was sent at that moment",
+        _in(PLAN, "person.sent_at >= rules.resend_since", "person.sent_at > rules.resend_since"),
+        "test_plan.py::test_resend_takes_all_or_those_sent_since",
+    ),
+    _mistake(
+        "missing for exactly as long as is set is not yet missing",
+        _in(f"{QUERIES}/people.sql", "a.AbsentSince <= ?", "a.AbsentSince < ?"),
+        "test_moments.py::test_missing_for_exactly_as_long_as_is_set_she_is_gone",
+    ),
+    _mistake(
+        "today is what it is in UTC, wherever she is",
+        _in(PLAN, "return ZoneInfo(str(name))", "return ZoneInfo('UTC')"),
+        "test_plan.py::test_today_is_the_day_where_she_works",
+    ),
+)
+
+LEDGER_MISTAKES = (
+    _mistake(
+        "a clock window instead of the ledger: what HR stamped after the last send",
+        _in(
+            PLAN,
+            "if user.hash != person.sent_hash or person.forced",
+            "if not person.sent or (person.modified or '') > f'{person.sent_at:%Y-%m-%d %H:%M:%S}' or person.forced",
+        ),
+        "test_world.py::test_nobody_is_lost_stale_phantom_oversent_or_late",
+    ),
+    _mistake(
+        "narrowed by a clock window: what HR stamped after the last send",
+        _in(
+            f"{QUERIES}/where_modified.sql",
+            "CAST({modified} AS varchar(33)) <> l.modified_date_time",
+            "CAST({modified} AS varchar(33)) > CAST(l.sent_at AS varchar(33))",
+        ),
+        "test_sending.py::test_narrowed_by_modified_edits_are_found_and_a_stamp_that_stood_still_by_reconcile",
+    ),
+    _mistake(
+        "no intents: what is sent is written down when the 202 comes",
+        (
+            Edit(
+                SEND,
+                "        if not self._ledger.write_intents(intents, self._lease, again):\n"
+                "            self._hold_on()\n"
+                "            if not self._ledger.write_intents(intents, self._lease, again):\n"
+                "                raise LeaseLost()\n"
+                "        self._begun += 1\n"
+                "        return _Request(due, scim.bulk_request(resources), _Origin(), ambiguous=bool(again))",
+                "        request = _Request(due, scim.bulk_request(resources), _Origin(), ambiguous=bool(again))\n"
+                "        request.origin.intents = intents, again\n"
+                "        return request",
+            ),
+            Edit(
+                SEND,
+                "        self._ledger.record_accepted(request.ids)\n",
+                "        intents, again = request.origin.intents\n"
+                "        mine = [i for i in intents if i.due.user.employee_id in request.ids]\n"
+                "        self._ledger.write_intents(mine, self._lease, again)\n"
+                "        self._ledger.record_accepted(request.ids)\n",
+            ),
+        ),
+        "test_world.py::test_nobody_is_lost_stale_phantom_oversent_or_late",
+    ),
+    _mistake(
+        "a leftover intent is overlooked",
+        _in(PLAN, "return bool(person.unanswered) or (oldest", "return bool(None) and (oldest"),
+        "test_sending_answers.py::test_given_up_in_doubt_she_goes_with_the_next_run_and_once_more_when_that_run_must_be_dead",
+    ),
+    _mistake(
+        "an ambiguous end removes the intents",
+        _in(SEND, "        if request.ambiguous:\n", "        if False:\n"),
+        "test_sending_answers.py::test_given_up_in_doubt_she_goes_with_the_next_run_and_once_more_when_that_run_must_be_dead",
+    ),
+    _mistake(
+        "a definite refusal leaves the intents",
+        _in(SEND, "        if request.ambiguous:\n", "        if True:\n"),
+        "test_sending_answers.py::test_a_missing_right_stops_the_run_with_graphs_words_and_leaves_no_doubt",
+    ),
+    _mistake(
+        "orphan intents are cleared at once by the next 202",
+        _in(LEDGER, "*mine, -LIFE_OF_A_RUN, *mine", "*mine, 0, *mine"),
+        "test_sending.py::test_what_arrives_after_something_newer_is_followed_by_a_fresh_send",
+        "test_kill_points.py::test_a_process_that_stood_still_until_others_had_sent_does_no_lasting_harm",
+    ),
+    _mistake(
+        "what was sent is put down before the 202",
+        _in(
+            SEND,
+            "        self._in_flight[self._pool.submit(",
+            "        self._ledger.record_accepted(request.ids)\n        self._in_flight[self._pool.submit(",
+        ),
+        "test_world.py::test_nobody_is_lost_stale_phantom_oversent_or_late",
+    ),
+    _mistake(
+        "any answer of 2xx is taken for a 202",
+        _in(GRAPH, "if status == 202:", "if status < 300:"),
+        "test_graph.py::test_each_status_has_its_reaction",
+    ),
+    _mistake(
+        "a 5xx is taken for a definite no",
+        _in(GRAPH, "everybody=asked is not None, ambiguous=True)", "everybody=asked is not None, ambiguous=False)"),
+        "test_graph.py::test_each_status_has_its_reaction",
+    ),
+    _mistake(
+        "a connection that broke is taken for a definite no",
+        _in(
+            TRANSPORT,
+            'no complete answer ({type(exc).__name__})", ambiguous=True',
+            'no complete answer ({type(exc).__name__})", ambiguous=False',
+        ),
+        "test_transport.py::test_a_broken_connection_may_have_carried_the_request",
+    ),
+    _mistake(
+        "whoever has lost the lease may still write intents",
+        _in(f"{QUERIES}/sqlite/write_intents.sql", "l.owner = ? AND l.epoch = ?", "COALESCE(?, ?) IS NOT NULL"),
+        "test_ledger.py::test_an_expired_lease_is_taken_over_and_its_owner_can_do_nothing_more",
+    ),
+    _mistake(
+        "whoever has lost the lease may still make a call",
+        _in(f"{QUERIES}/count_call.sql", "l.owner = ? AND l.epoch = ?", "COALESCE(?, ?) IS NOT NULL"),
+        "test_ledger.py::test_an_expired_lease_is_taken_over_and_its_owner_can_do_nothing_more",
+    ),
+    _mistake(
+        "whoever has lost the lease takes it back by renewing it",
+        _in(f"{QUERIES}/lease_renew.sql", "owner = ? AND epoch = ?", "COALESCE(?, ?) IS NOT NULL"),
+        "test_ledger.py::test_an_expired_lease_is_taken_over_and_its_owner_can_do_nothing_more",
+    ),
+    _mistake(
+        "the lease is not renewed while the sender lives",
+        _in(RUNS, "    lease.keep(lambda: database.connect(settings.sql_connection_string, clock), clock)\n", ""),
+        "test_sending.py::test_a_long_wait_keeps_the_lease",
+    ),
+    _mistake(
+        "a dead sender's lease is taken over without a pause",
+        _in(RUNS, "clock.sleep(ledger.TAKEOVER_PAUSE)", "clock.sleep(0.0)"),
+        "test_sending.py::test_whoever_takes_over_a_dead_senders_lease_waits_5_seconds",
+    ),
+    _mistake(
+        "the lease is given back while somebody forced is waiting",
+        _in(f"{QUERIES}/lease_release.sql", "    AND NOT EXISTS (", "    AND 1 = 1 OR 1 = 0 AND NOT EXISTS ("),
+        "test_resync.py::test_who_is_forced_at_the_last_moment_is_sent_before_the_lease_is_given_back",
+    ),
+    _mistake(
+        "a commit over two files without a super-journal: WAL",
+        _in(
+            DATABASE,
+            'connection.execute(f"ATTACH DATABASE ? AS {schema}", (str(beside),))',
+            'connection.execute(f"ATTACH DATABASE ? AS {schema}", (str(beside),)); '
+            'connection.execute(f"PRAGMA {schema}.journal_mode=WAL")',
+        ),
+        "test_kill_points.py::test_killed_in_the_middle_of_a_commit_over_two_files_readers_see_all_of_it_or_nothing",
+    ),
+    _mistake(
+        "a commit over two files without a super-journal: an in-memory main file",
+        _in(
+            DATABASE,
+            "                path, timeout=SQLITE_BUSY_SECONDS",
+            '                ":memory:", timeout=SQLITE_BUSY_SECONDS',
+        ),
+        "test_kill_points.py::test_killed_in_the_middle_of_a_commit_over_two_files_readers_see_all_of_it_or_nothing",
+    ),
+    _mistake(
+        "the day's calls are counted for each target",
+        _in(
+            f"{QUERIES}/count_call.sql",
+            "AS d WHERE d.called_at",
+            "AS d WHERE 'send ' || d.target IN (SELECT n.name FROM provisioning.leases AS n WHERE n.owner IS NOT NULL) "
+            "AND d.called_at",
+        ),
+        "test_budget.py::test_what_another_target_uses_up_meanwhile_is_not_there_any_more",
+    ),
+    _mistake(
+        "no calls are kept for resyncs",
+        _in(SEND, "return self.daily_limit - self.reserve", "return self.daily_limit"),
+        "test_budget.py::test_of_100_calls_5_are_kept_for_resyncs",
+    ),
+    _mistake(
+        "a 202 is put down statement by statement",
+        _in(
+            DATABASE,
+            "        with self.transaction():\n            for part in parts:",
+            "        if parts:\n            for part in parts:",
+        ),
+        "test_ledger.py::test_a_request_that_cannot_be_recorded_whole_is_not_recorded_at_all",
+    ),
+    _mistake(
+        "who is forced and has not changed does not go",
+        _in(PLAN, "!= person.sent_hash or person.forced_token is not None or _in", "!= person.sent_hash or _in"),
+        "test_plan.py::test_somebody_forced_goes_in_every_job_even_unchanged_and_long_before_her_start",
+    ),
+    _mistake(
+        "nobody is sent again whose send is long ago, so that what was purged stays lost",
+        _in(
+            PLAN,
+            " or (person.sent_at is not None and person.sent_at < rules.resend_before)\n",
+            "\n",
+        ),
+        "test_world.py::test_nobody_is_lost_stale_phantom_oversent_or_late",
+    ),
+    _mistake(
+        "reports of a manager who came late are not sent again",
+        _in(PLAN, "    if _has_late_manager(person, rules):\n", "    if False:\n"),
+        "test_plan.py::test_reconcile_sends_what_is_old_and_reports_of_late_managers",
+    ),
+)
+
+GUARD_MISTAKES = (
+    _mistake(
+        "no shrink guard",
+        _in(JOBS, "lost = before - fetch.distinct", "lost = 0"),
+        "test_ingest.py::test_an_answer_that_lacks_too_many_people_changes_nothing",
+    ),
+    _mistake(
+        "an empty answer is believed",
+        _in(JOBS, "if not fetch.fetched and (fetch.held_keys or needed):", "if False:"),
+        "test_ingest.py::test_an_answer_without_anybody_is_a_failure_from_the_first_one_on",
+    ),
+    _mistake(
+        "a resync asks no guard",
+        _in(JOBS, "    _check_held(work, rules, due)\n", ""),
+        "test_around_the_guards.py::test_an_expired_approval_lets_no_resync_through",
+    ),
+    _mistake(
+        "whoever is forced meanwhile is not weighed",
+        _in(
+            SEND,
+            "fresh = [d for d in due if not self._guard.is_let_go(d)]",
+            "fresh = [d for d in due if d.person.forced_token is None]",
+        ),
+        "test_review.py::test_somebody_forced_meanwhile_is_weighed_by_the_run_at_work",
+    ),
+    _mistake(
+        "a missing person is disabled after one fetch",
+        _in(RUNS, "database.stamp(counted_at - apart)", "database.stamp(counted_at)"),
+        "test_missing.py::test_missing_from_one_fetch_is_nothing_yet_and_from_two_it_is_gone",
+    ),
+    _mistake(
+        "a fetch with a record without a key counts misses",
+        _in("provisioning/tables.py", "    if fetch.keyless:\n", "    if False:\n"),
+        "test_ingest.py::test_a_record_without_a_key_proves_nobody_missing",
+    ),
+    _mistake(
+        "a rejected record counts as missing",
+        (
+            Edit(MIRROR, "        self.seen.add(canonical)\n", ""),
+            Edit(
+                MIRROR,
+                "        if self.table.key.type in _TEXTS:\n            row[",
+                "        self.seen.add(canonical)\n        if self.table.key.type in _TEXTS:\n            row[",
+            ),
+        ),
+        "test_mirror.py::test_a_rejected_record_is_present",
+    ),
+    _mistake(
+        "a held person slips out of her hold when she is parked",
+        _in(JOBS, "return (made.looked_at | gone) - undecided", "return made.looked_at | gone"),
+        "test_around_the_guards.py::test_parked_for_an_hour_is_no_way_out_of_a_hold",
+    ),
+    _mistake(
+        "an approval covers whatever is due by then",
+        _in(
+            GUARDS,
+            "return due.user.hash in self._known.approved.get(due.key, ())",
+            "return due.key in self._known.approved",
+        ),
+        "test_around_the_guards.py::test_whoever_changes_between_the_approval_and_the_run_stays_held",
+    ),
+    _mistake(
+        "an approval can be used again",
+        _in(f"{QUERIES}/record_accepted.sql", "SET used_at = SYSUTCDATETIME()", "SET used_at = used_at"),
+        "test_review.py::test_approved_exactly_they_go_once_and_are_recorded",
+    ),
+    _mistake(
+        "disables are counted run by run, not over 24 hours",
+        _in(RUNS, "disabled_lately=set() if ahead else self.book.disabled_lately()", "disabled_lately=set()"),
+        "test_review.py::test_few_disables_a_time_are_held_when_they_become_many_in_24_hours",
+    ),
+    _mistake(
+        "a first load waits for nobody",
+        _in(GUARDS, "first = not due.person.sent and (not", "first = False and (not"),
+        "test_review.py::test_a_first_load_is_held_and_approved_it_goes",
+    ),
+    _mistake(
+        "a changed mapping waits for nobody",
+        _in(GUARDS, "if self._known.changed_mapping and due.changed:", "if False:"),
+        "test_review.py::test_a_changed_mapping_waits_for_a_word_whatever_it_touches",
+    ),
+    _mistake(
+        "a start to come deactivates who is active",
+        _in(PLAN, "(not ahead or person.was_active or _before_start", "(not ahead or _before_start"),
+        "test_plan.py::test_a_future_start_never_deactivates_somebody_active",
+    ),
+    _mistake(
+        "who vanishes from the view is no alarm",
+        _in(
+            JOBS,
+            'are no longer in dbo.ScimUsers: {named}")\n        report.exit_code = 3',
+            'are no longer in dbo.ScimUsers: {named}")',
+        ),
+        "test_sending.py::test_who_vanishes_from_the_view_is_an_alarm_and_never_disabled",
+    ),
+    _mistake(
+        "two active people with one userName both go",
+        _in(PLAN, "    for keys in clashing.values():\n", "    for keys in ():\n"),
+        "test_plan.py::test_two_active_people_with_one_user_name_are_parked_and_nobody_else",
+    ),
+    _mistake(
+        "a protected person is disabled like anybody",
+        _in(GUARDS, "if due.protected and due.person.known and (due.disables or renamed):", "if False:"),
+        "test_review.py::test_a_protected_person_is_held_alone",
+    ),
+    _mistake(
+        "an attribute may turn null for everybody",
+        _in(GUARDS, "        held += self._emptied_by_many(unapproved, differences)\n", ""),
+        "test_review.py::test_an_attribute_that_many_lose_is_held",
+    ),
+    _mistake(
+        "who has ended and was never sent is created as disabled",
+        _in(PLAN, "    if state.ended and not person.known:\n", "    if False:\n"),
+        "test_plan.py::test_nobody_is_created_who_has_ended_or_is_out_of_scope",
+    ),
+)
+
+PAYLOAD = (
+    _mistake(
+        "the hash depends on the order of the columns",
+        _in(
+            SCIM,
+            "order = tuple(sorted(range(len(attributes)), key=lambda n: attributes[n].path))",
+            "order = tuple(range(len(attributes)))",
+        ),
+        "test_scim.py::test_the_hash_is_that_of_the_payload_whatever_the_order_of_columns",
+    ),
+    _mistake(
+        "active is always true",
+        _in(SCIM, "values[self._active] = active\n", "values[self._active] = True\n"),
+        "test_sending.py::test_leavers_go_before_changes_and_an_unmapped_edit_not_at_all",
+    ),
+    _mistake(
+        "51 operations in a request",
+        _in(SCIM, "MOST_OPERATIONS = 50", "MOST_OPERATIONS = 51"),
+        "test_scim.py::test_a_bulk_request_holds_1_to_50",
+    ),
+    _mistake(
+        "the same bulkId for everybody",
+        _in(SCIM, '"bulkId": bulk_id,', '"bulkId": "1",'),
+        "test_scim.py::test_a_bulk_request_is_what_the_contract_says",
+    ),
+    _mistake(
+        "unset attributes are left out, so that nothing is ever cleared",
+        _in(SCIM, "if value is None and not self.explicit_nulls:", "if value is None:"),
+        "test_scim.py::test_unset_attributes_go_as_null_inside_what_holds_them",
+    ),
+    _mistake(
+        "an extension's attributes lie beside it",
+        _in(SCIM, "home = data if attribute.schema == CORE else data.setdefault(attribute.schema, {})", "home = data"),
+        "test_scim.py::test_a_path_says_where_the_value_goes",
+    ),
+    _mistake(
+        "a date leaves as if everybody lived in UTC",
+        _in(SCIM, "datetime.combine(day, at, zone)", "datetime.combine(day, at, UTC)"),
+        "test_scim.py::test_a_date_leaves_as_the_instant_of_its_local_time",
+    ),
+    _mistake(
+        "the upload is plain JSON",
+        _in(GRAPH, '"application/scim+json"', '"application/json"'),
+        "test_acceptance.py::test_1000_people_take_20_calls_then_none_then_one_for_25_edits",
+    ),
+)
+
+SENDING = (
+    _mistake(
+        "a manager and her reports in two requests at once",
+        _in(
+            SEND,
+            "return any(plan.same_key(d.user.external_id) in wanted for r in requests for d in r.people)",
+            "return False",
+        ),
+        "test_sending.py::test_a_request_waits_for_the_answer_to_the_one_that_holds_its_managers",
+    ),
+    _mistake(
+        "reports go before their managers",
+        _in(PLAN, "for one in _managers_first(groups[group])", "for one in groups[group]"),
+        "test_plan.py::test_managers_go_before_their_reports",
+    ),
+    _mistake(
+        "leavers go last",
+        _in(
+            PLAN, "    LEAVER = 1\n    JOINER = 2\n    CHANGE = 3\n", "    JOINER = 2\n    CHANGE = 3\n    LEAVER = 1\n"
+        ),
+        "test_plan.py::test_forced_then_leavers_then_joiners_then_changes",
+    ),
+    _mistake(
+        "a person in two requests at once",
+        _in(SEND, "return {plan.same_key(i) for r in requests for i in r.ids}", "return set()"),
+        "test_sending.py::test_nobody_is_in_two_requests_at_once_not_even_when_forced_meanwhile",
+    ),
+    _mistake(
+        "retry on 400",
+        _in(GRAPH, "return Answer(Reaction.REFUSED, status, words)", "return Answer(Reaction.AGAIN, status, words)"),
+        "test_sending_answers.py::test_bad_people_are_found_and_block_nobody",
+    ),
+    _mistake(
+        "one bad person takes the other 49 with her",
+        _in(SEND, "        if len(request.people) == 1:\n", "        if True:\n"),
+        "test_sending_answers.py::test_bad_people_are_found_and_block_nobody",
+    ),
+    _mistake(
+        "who was refused is sent again every hour",
+        _in(PLAN, "if person.refused_hash == user.hash and person.forced_token is None:", "if False:"),
+        "test_sending_answers.py::test_bad_people_are_found_and_block_nobody",
+    ),
+    _mistake(
+        "Retry-After of Graph is ignored",
+        _in(GRAPH, 'asked = retry.retry_after(reply.headers.get("Retry-After"))', "asked = None"),
+        "test_sending_answers.py::test_what_may_pass_is_tried_again",
+        "test_sending_answers.py::test_retry_after_may_be_a_date",
+    ),
+    _mistake(
+        "Retry-After of HR is ignored",
+        _in(RETRY, "cap=8.0) if asked is None else asked", "cap=8.0)"),
+        "test_hr.py::test_retry_after_is_waited_for_in_seconds_or_until_a_date",
+    ),
+    _mistake(
+        "other requests go on while Graph asks to wait",
+        _in(SEND, "        if everybody:\n            self._pace.pause(pause)\n", ""),
+        "test_sending.py::test_a_full_bucket_lets_no_other_request_go_meanwhile",
+    ),
+    _mistake(
+        "an expired token is not renewed",
+        _in(SEND, "            self._graph.renew_token()\n", ""),
+        "test_sending.py::test_a_token_that_expires_is_replaced_by_a_new_one_and_the_run_goes_on",
+    ),
+    _mistake(
+        "a limiter that bursts: 40 calls, then a wait",
+        _in(PACING, "+ self._spacing", "+ (self._spacing * 40 if int(self._free_at * 7) % 40 == 0 else 0.0)"),
+        "test_graph.py::test_calls_are_spaced_evenly_and_idle_slots_not_saved_up",
+    ),
+    _mistake(
+        "a limiter that saves up the slots nobody used",
+        _in(PACING, "max(self._free_at, self._clock.monotonic()) + self._spacing", "self._free_at + self._spacing"),
+        "test_graph.py::test_calls_are_spaced_evenly_and_idle_slots_not_saved_up",
+    ),
+    _mistake(
+        "a run ends when the host ends it",
+        _in(SEND, "if self._clock.monotonic() >= self._ends and", "if False and"),
+        "test_sending_answers.py::test_a_run_ends_in_time_and_defers_the_rest",
+        "test_sending.py::test_when_its_time_is_up_a_run_defers_the_rest_and_the_next_one_goes_on",
+    ),
+    _mistake(
+        "a run that left people shows as done",
+        _in(JOBS, "    if tally.stopped or deferred:\n", "    if False:\n"),
+        "test_sending_answers.py::test_a_missing_right_stops_the_run_with_graphs_words_and_leaves_no_doubt",
+    ),
+    _mistake(
+        "a name in a log line",
+        _in(
+            SEND, 'logger.info("Upload answered %s;', 'logger.info(f"{request.people[0].user.values}" + " answered %s;'
+        ),
+        "test_world.py::test_nobody_is_lost_stale_phantom_oversent_or_late",
+    ),
+    _mistake(
+        "Graph's words, which quote people, are told as they came",
+        _in(SEND, "    return cleaned[:LONGEST_WORDS]", "    return words[:LONGEST_WORDS]"),
+        "test_sending.py::test_what_graph_quotes_of_a_person_is_repeated_nowhere",
+    ),
+    _mistake(
+        "a database error tells the driver's words, which quote values",
+        _in(DATABASE, 'told = f"{name}: SQL Server answered {number}', 'told = f"{name}: {exc.args} {number}'),
+        "test_database.py::test_errors_are_told_by_number_and_state_never_by_text",
+    ),
+    _mistake(
+        "the reason why somebody is parked tells the value",
+        _in(SCIM, 'reasons.append(f"{attribute.column} {exc}")', 'reasons.append(f"{attribute.column} {exc} {row}")'),
+        "test_scim.py::test_a_value_that_does_not_fit_parks_the_person_without_telling_it",
+    ),
+    _mistake(
+        "a timer that failed shows as done",
+        _in(
+            "function_app.py",
+            "    report = job(Settings.from_environ(os.environ, needs), patience=runs.TIMER_PATIENCE)\n",
+            "    try:\n"
+            "        report = job(Settings.from_environ(os.environ, needs), patience=runs.TIMER_PATIENCE)\n"
+            "    except errors.ProvisioningError as exc:\n"
+            "        return logger.error(str(exc))\n",
+        ),
+        "test_functions.py::test_a_failed_run_shows_as_failed",
+    ),
+)
+
+INGEST = (
+    _mistake(
+        "redirects are followed",
+        (
+            Edit(TRANSPORT, "follow_redirects=False", "follow_redirects=True"),
+            Edit(TRANSPORT, '        event_hooks={"response": [_forget_location]},\n', ""),
+        ),
+        "test_hr.py::test_a_redirect_is_not_followed_and_takes_no_credential_along",
+        "test_hostile_hr.py::test_a_redirect_to_another_origin_takes_no_credential_there",
+    ),
+    _mistake(
+        "a proxy of the environment is used",
+        _in(
+            TRANSPORT,
+            "        transport=bounded,\n        follow_redirects=False,\n        trust_env=False,\n",
+            "        follow_redirects=False,\n        trust_env=True,\n",
+        ),
+        "test_transport.py::test_a_proxy_of_the_environment_is_not_used",
+    ),
+    _mistake(
+        "any certificate will do",
+        _in(
+            TRANSPORT,
+            "httpx.create_ssl_context(trust_env=False)",
+            "httpx.create_ssl_context(verify=False, trust_env=False)",
+        ),
+        "test_transport.py::test_a_certificate_that_nobody_vouches_for_is_refused",
+    ),
+    _mistake(
+        "an id goes into an address as it is",
+        _in(HR, 'quote(key, safe="")', "key"),
+        "test_hr.py::test_an_id_is_one_step_of_the_path",
+    ),
+    _mistake(
+        "any failure to find a person is taken for her absence",
+        _in(HR, "if missing and reply.status == 404:", "if missing and reply.status >= 400:"),
+        "test_hr.py::test_a_single_record_that_hr_does_not_know_is_none",
+        "test_resync.py::test_when_hr_cannot_answer_nothing_is_sent",
+    ),
+    _mistake(
+        "an empty page ends a fetch, whatever the total",
+        _in(HR, "if not page and total is not None and records < total:", "if False:"),
+        "test_hr.py::test_a_fetch_that_does_not_add_up_fails",
+    ),
+    _mistake(
+        "what a page holds is written before the last page came",
+        _in(
+            JOBS,
+            "    for change in fetch.changes(list(rows), held):\n",
+            "    for change in fetch.changes(list(rows), held):\n        tables.write(db, fetch.table, [change])\n",
+        ),
+        "test_ingest.py::test_a_page_that_fails_leaves_the_mirror_as_it_was",
+    ),
+    _mistake(
+        "one endpoint's outage keeps the others",
+        _in(JOBS, "        runs.add(report, fetched=fetch.fetched)\n        return str(exc)", "        raise"),
+        "test_ingest.py::test_one_endpoints_outage_does_not_keep_the_others",
+    ),
+    _mistake(
+        "an ingest that failed shows as done",
+        _in(
+            JOBS, '                raise UpstreamError(" ".join(f for f in failures if f))\n', "                pass\n"
+        ),
+        "test_ingest.py::test_several_outages_are_all_told_and_each_table_is_left_alone",
+    ),
+    _mistake(
+        "fitter is Fitter",
+        _in(
+            MIRROR,
+            "            elif before == row:\n",
+            "            elif str(before).casefold() == str(row).casefold():\n",
+        ),
+        "test_ingest.py::test_only_what_differs_is_written_even_by_one_letters_case",
+    ),
+    _mistake(
+        "every row is written every hour",
+        _in(MIRROR, "            elif before == row:\n", "            elif False:\n"),
+        "test_ingest.py::test_a_quiet_round_writes_nothing",
+    ),
+    _mistake(
+        "an ingest writes older data over what a resync has fetched",
+        _in(JOBS, "if mirror.canonical_key(row[key]) not in newer:", "if True:"),
+        "test_ingest.py::test_what_a_resync_has_fetched_since_is_not_overwritten",
+    ),
+    _mistake(
+        "an endpoint is written in more than one transaction",
+        _in(
+            JOBS,
+            "            with db.transaction():\n                newer",
+            "            if True:\n                newer",
+        ),
+        "test_kill_points.py::test_ingest_is_killed_before_and_after_every_statement_and_every_page",
+    ),
+    _mistake(
+        "what HR says comes next may be anywhere",
+        _in(
+            HR,
+            'if (url.scheme, url.raw_host, url.port, url.userinfo) != (base.scheme, base.raw_host, base.port, b""):',
+            "if False:",
+        ),
+        "test_hr.py::test_what_is_asked_next_never_leaves_the_origin",
+    ),
+    _mistake(
+        "the last attempt at a page takes as long as it likes",
+        _in(RETRY, "yield attempt, stop.left()", "yield attempt, math.inf"),
+        "test_hr.py::test_the_last_attempt_ends_with_the_patience_too",
+    ),
+    _mistake(
+        "a drip never ends",
+        (
+            Edit(TRANSPORT, "left: float = _attempt.ends - time.monotonic()", "left: float = DEADLINE"),
+            Edit(TRANSPORT, "if time.monotonic() > _attempt.ends:", "if False:"),
+        ),
+        "test_transport.py::test_a_drip_ends_with_the_attempt",
+    ),
+    _mistake(
+        "where a cloud gives its secrets away may be asked",
+        _in(TRANSPORT, "if any(hosts.is_link_local(address) for address in found):", "if False:"),
+        "test_transport.py::test_a_link_local_address_is_never_asked_however_it_is_spelled",
+    ),
+    _mistake(
+        "a body that was cut is taken for complete",
+        _in(BODIES, "if began and not inflater.eof:", "if False:"),
+        "test_bodies.py::test_a_body_that_lacks_its_last_byte_or_more_is_refused",
+    ),
+    _mistake(
+        "a small body may become as large as it likes",
+        _in(BODIES, "if len(body) > most:", "if False:"),
+        "test_bodies.py::test_the_limit_is_of_what_comes_out",
+    ),
+    _mistake(
+        "of two values under one name the last is taken",
+        _in(BODIES, "if len(found) != len(pairs):", "if False:"),
+        "test_bodies.py::test_what_is_not_strictly_json_is_refused_and_not_repeated",
+    ),
+)
+
+OUTCOMES = (
+    _mistake(
+        "an entry of the log that comes late undoes what is newer",
+        _in(OUTCOME, "return entry.activity_at > state.outcome_at and says_something", "return says_something"),
+        "test_outcomes.py::test_an_entry_that_comes_late_undoes_nothing_that_is_newer",
+    ),
+    _mistake(
+        "a failure is forgotten when Entra skips her the next time",
+        _in(
+            OUTCOME,
+            "entry.outcome in DONE and not (vague and state.outcome == FAILURE)",
+            "entry.outcome in (*DONE, SKIPPED)",
+        ),
+        "test_outcomes.py::test_a_failure_stays_until_a_success",
+    ),
+    _mistake(
+        "of whom the log says nothing, nothing is thought",
+        _in(PLAN, "return rules.log.says_nothing_of(posted, person.answered_at)", "return False"),
+        "test_plan.py::test_reconcile_alone_sends_who_is_unconfirmed_for_a_day",
+    ),
+    _mistake(
+        "with outcomes, a late manager counts before she is there",
+        _in(PLAN, "(not person.manager_known and person.manager_succeeded)", "(not person.manager_known)"),
+        "test_plan.py::test_with_outcomes_a_late_manager_counts_when_she_has_succeeded",
+    ),
+)
+
+MISTAKES = (*SELECTION, *LEDGER_MISTAKES, *GUARD_MISTAKES, *PAYLOAD, *SENDING, *INGEST, *OUTCOMES)
