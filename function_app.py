@@ -7,16 +7,19 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import azure.functions as func
 
-from provisioning import aftermath, callers, errors, jobs, review, runs
+from provisioning import aftermath, callers, errors, jobs, person, review, runs
 from provisioning.runs import Report
 from provisioning.settings import DATABASE, GRAPH, HR, Settings
 
 logger = logging.getLogger(__name__)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+OPENAPI = Path(__file__).parent / "provisioning" / "openapi.json"
 
 STATUSES: tuple[tuple[type[errors.ProvisioningError], int, str], ...] = (
     (errors.MalformedId, 400, "malformed_id"),
@@ -75,10 +78,41 @@ def resync_employee(req: func.HttpRequest) -> func.HttpResponse:
         settings = Settings.from_environ(os.environ, (DATABASE, GRAPH))
         refresh = req.params.get("refresh", "true").lower() != "false"
         employee_id = req.route_params["employee_id"]
-        report = jobs.resync(settings, employee_id, refresh=refresh, over_http=True, by="HTTP function")
+        by = callers.name_of(req.headers, os.environ) or "HTTP function"
+        report = jobs.resync(settings, employee_id, refresh=refresh, over_http=True, by=by)
     except errors.ProvisioningError as exc:
         return _error(exc)
     return _json({"employee_id": "", "run_id": report.run_id, **report.answer}, 202)
+
+
+@app.route(route="employees/{employee_id}", methods=["GET"])
+def get_employee(req: func.HttpRequest) -> func.HttpResponse:
+    """What is known of one person; her data only for a signed-in Reader, whose name goes into her trail."""
+    try:
+        reader = callers.reader(req.headers, req.url, os.environ)
+        settings = Settings.from_environ(os.environ, (DATABASE, GRAPH))
+        answer = person.show(settings, req.route_params["employee_id"], opened_by=reader).answer
+    except errors.ProvisioningError as exc:
+        return _error(exc)
+    return _json(answer if reader else person.without_values(answer), 200)
+
+
+@app.route(route="status", methods=["GET"])
+def get_status(req: func.HttpRequest) -> func.HttpResponse:
+    """How it all stands; what Entra says of people only for a signed-in Reader."""
+    try:
+        settings = Settings.from_environ(os.environ, (DATABASE, GRAPH))
+        answer = aftermath.status(settings).answer
+    except errors.ProvisioningError as exc:
+        return _error(exc)
+    reader = callers.reader(req.headers, req.url, os.environ)
+    return _json(answer if reader else aftermath.without_reasons(answer), 200)
+
+
+@app.route(route="openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def openapi(req: func.HttpRequest) -> func.HttpResponse:
+    """These routes, described; nothing of the company is in it."""
+    return _answer(OPENAPI.read_text(encoding="utf-8"), 200, "application/json")
 
 
 @app.route(route="holds/{hold_id}/approve", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
@@ -120,5 +154,10 @@ def _error(exc: errors.ProvisioningError) -> func.HttpResponse:
 
 
 def _json(document: dict[str, object], status: int, headers: dict[str, str] | None = None) -> func.HttpResponse:
-    body = json.dumps(document)
-    return func.HttpResponse(body, status_code=status, headers=headers or {}, mimetype="application/json")
+    return _answer(json.dumps(document), status, "application/json", headers)
+
+
+def _answer(body: str, status: int, mimetype: str, headers: dict[str, str] | None = None) -> func.HttpResponse:
+    """Nothing that is answered is kept by anybody on its way."""
+    kept = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})}
+    return func.HttpResponse(body, status_code=status, headers=kept, mimetype=mimetype)

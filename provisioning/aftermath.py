@@ -5,7 +5,7 @@ Like the jobs, it puts steps in order.
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from provisioning.database import Database
 from provisioning.graph import Graph
 from provisioning.outcomes import Entry
 from provisioning.pacing import Clock
-from provisioning.plan import Job
+from provisioning.plan import Job, Person
 from provisioning.runs import RUN_SECONDS, Report, Work, no_counts
 from provisioning.settings import GRAPH, BulkUpload, Settings
 from provisioning.trail import Failed, Reading
@@ -31,6 +31,12 @@ KEPT_AT_LEAST = timedelta(days=7)
 
 STRANGERS = 20
 """So many entries, none of them about anybody who was sent, tell that the log names people otherwise than we do."""
+
+DAYS_SHOWN = 14
+"""So many days a status tells, back and ahead."""
+
+STEPS = ("joiners", "leavers", "changes", "failed")
+"""What a status counts of a day that is over."""
 
 MOST_NAMED = 1000
 """So many people of a kind are named in an answer; all of them are counted."""
@@ -189,16 +195,21 @@ def _target(settings: Settings, clock: Clock, report: Report) -> Iterator[tuple[
 def status(settings: Settings, *, clock: Clock | None = None) -> Report:
     """How it all stands: the last run of each job, who is due, held, parked, failed, unconfirmed, and the day's calls.
 
-    All of it is in the report's answer. Sends nothing, asks neither HR nor Graph.
+    Also `holds` as they wait, `failures` by error code, what the last 14 `days` brought, and who comes and goes in the
+    14 days `ahead`. All of it is in the report's answer. Sends nothing, asks neither HR nor Graph.
     """
     report = Report("status", {})
     with runs.working(settings, clock or Clock(), report, retry.DATABASE_PATIENCE) as work:
         read = trail.reading(work.db, work.target)
         report.answer["jobs"] = _last_runs(work.db, work.target)
-        report.answer.update(_waiting(work))
+        dates = _DaysAhead(work)
+        report.answer.update(_waiting(work, dates))
+        report.answer["holds"] = _holds(work)
+        report.answer |= {"days": _days_back(work), "ahead": dates.told()}
         counted = Report("outcomes", no_counts("outcomes"))
         recreated = trail.recreated(work.db, work.target, _history_since(work))
         _sum_up(work.db, work.target, counted, recreated)
+        report.answer["failures"] = _by_code(trail.failed(work.db, work.target))
         report.answer |= {name: counted.counts[name] for name in ("failed", "unconfirmed")}
         report.answer |= {"recreated": len(recreated), **counted.answer}
         report.answer["outcomes"] = {"on": work.log is not None, "read_to": trail.told_at(read.read_to)}
@@ -225,13 +236,73 @@ def _last_runs(db: Database, target: str) -> dict[str, Any]:
     return found
 
 
-def _waiting(work: Work) -> dict[str, int]:
+def without_reasons(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """A status for a caller who may not see people's data: Entra's reasons quote it."""
+    people = [{name: part for name, part in one.items() if name != "reason"} for one in answer["failed_people"]]
+    return {**answer, "failed_people": people}
+
+
+def _holds(work: Work) -> list[dict[str, Any]]:
+    """What waits for approval, without examples of values; of a large hold the first people are named."""
+    found = []
+    for told in (h.told() for h in holds.waiting(work.db, work.target)):
+        paths = {path: {"people": of["people"]} for path, of in told.pop("attributes", {}).items()}
+        found.append({**told, "employee_ids": told["employee_ids"][:MOST_NAMED], "attributes": paths})
+    return found
+
+
+def _by_code(failed: Iterable[Failed]) -> list[dict[str, Any]]:
+    """Who fails, by error code, the most frequent first, with what Entra recommends."""
+    found: dict[str, dict[str, Any]] = {}
+    for one in failed:
+        mend = one.recommended_action
+        of = found.setdefault(_code(one), {"code": _code(one), "count": 0, "recommended_action": mend})
+        of["count"] += 1
+    return sorted(found.values(), key=lambda of: (-of["count"], of["code"]))
+
+
+def _days_back(work: Work) -> list[dict[str, Any]]:
+    """The last 14 days, today included, in TIME_ZONE: how many joiners, leavers, changes were sent, and failures."""
+    zone, now = work.settings.time_zone, work.db.utc_now()
+    today = now.astimezone(zone).date()
+    days = {today - timedelta(days=n): dict.fromkeys(STEPS, 0) for n in reversed(range(DAYS_SHOWN))}
+    for moment, step, people in trail.steps_since(work.db, work.target, now - timedelta(days=DAYS_SHOWN)):
+        of = days.get(moment.astimezone(zone).date())
+        if of is not None:
+            of[step] += people
+    return [{"day": day.isoformat(), **of} for day, of in days.items()]
+
+
+class _DaysAhead:
+    """Who comes and goes in the next 14 days, by the first and the last day that the mapping gives."""
+
+    def __init__(self, work: Work) -> None:
+        self.rules = work.rules(Job.RECONCILE)
+        today = self.rules.today(work.settings.time_zone)
+        self.days = {today + timedelta(days=n): {"joiners": 0, "leavers": 0} for n in range(1, DAYS_SHOWN + 1)}
+
+    def noting(self, people: Iterable[Person]) -> Iterator[Person]:
+        """The same people, their days noted."""
+        for person in people:
+            first, last = plan.first_and_last_day(person, self.rules)
+            for day, step in ((first, "joiners"), (last, "leavers")):
+                if day in self.days:
+                    self.days[day][step] += 1
+            yield person
+
+    def told(self) -> list[dict[str, Any]]:
+        """Day by day."""
+        return [{"day": day.isoformat(), **of} for day, of in self.days.items()]
+
+
+def _waiting(work: Work, dates: _DaysAhead) -> dict[str, int]:
     """Who is due, held or parked, each person once; a look at everybody for each of the jobs."""
     held = _keys(i for h in holds.waiting(work.db, work.target) if h.due_on is None for i in h.people)
     due: set[str] = set()
     parked: set[str] = set()
     for job in (Job.CREATE, Job.UPDATE):
-        made = plan.make(work.book.people(work.mapping), work.rules(job))
+        people = work.book.people(work.mapping)
+        made = plan.make(dates.noting(people) if job is Job.CREATE else people, work.rules(job))
         due |= {d.key for d in made.due}
         parked |= {p.key for p in made.parked}
     return {"due": len(due - held - parked), "held": len(held), "parked": len(parked)}

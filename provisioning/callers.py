@@ -8,13 +8,17 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from provisioning.errors import NotAllowed
 from provisioning.hosts import is_loopback
 
-APPROVER = "Approver"
+READER, OPERATOR, APPROVER = "Reader", "Operator", "Approver"
+ROLES = (READER, OPERATOR, APPROVER)
+"""App roles: a Reader sees, an Operator forces people through, an Approver lets holds go; the last two see, too."""
+
 PRINCIPAL = "X-MS-CLIENT-PRINCIPAL"
 LOCAL = "the operator of this machine"
 
@@ -25,44 +29,93 @@ _NAMES = ("preferred_username", "http://schemas.xmlsoap.org/ws/2005/05/identity/
 _ROLES = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
 
 
-def approver(headers: Mapping[str, str], url: str, environ: Mapping[str, str], named: str | None = None) -> str:
-    """Who approves: the signed-in person, who needs the app role Approver; on a laptop whom the request names.
+@dataclass(frozen=True)
+class Caller:
+    """Somebody known by name, and her app roles."""
 
-    Raises NotAllowed for anybody else, and for a form on another site.
+    name: str
+    roles: frozenset[str]
+
+    def may(self, role: str) -> bool:
+        """Whether she may do what a role lets do: to see, any of the roles is enough."""
+        return bool(self.roles) if role == READER else role in self.roles
+
+
+def signed_in(headers: Mapping[str, str], url: str, environ: Mapping[str, str], named: str | None = None) -> Caller:
+    """Who calls: the signed-in person in Azure; on a laptop whom the request names, who may do everything.
+
+    Raises NotAllowed for anybody else.
     """
-    host = urlsplit(url).hostname
-    if environ.get("WEBSITE_AUTH_ENABLED", "").lower() in ("true", "1"):
-        _check_same_site(headers, environ.get("WEBSITE_HOSTNAME") or host or "")
-        return _signed_in(headers)
-    if any(environ.get(name) for name in IN_AZURE) or not is_loopback(host):
-        raise NotAllowed(
-            "Approving needs a signed-in person: switch on Easy Auth for this app, or use the command line."
-        )
-    _check_same_site(headers, host or "")
-    return named or LOCAL
+    if _easy_auth(environ):
+        return _of_principal(headers)
+    if any(environ.get(name) for name in IN_AZURE) or not is_loopback(urlsplit(url).hostname):
+        raise NotAllowed("This needs a signed-in person: switch on Easy Auth for this app, or use the command line.")
+    return Caller(named or LOCAL, frozenset(ROLES))
 
 
-def _signed_in(headers: Mapping[str, str]) -> str:
+def allowed(
+    role: str, headers: Mapping[str, str], url: str, environ: Mapping[str, str], named: str | None = None
+) -> Caller:
+    """Who calls, and has the role. Raises NotAllowed for anybody else, and for a form or a page on another site."""
+    check_same_site(headers, url, environ)
+    caller = signed_in(headers, url, environ, named)
+    if not caller.may(role):
+        raise NotAllowed(f"This needs the app role {role}.")
+    return caller
+
+
+def approver(headers: Mapping[str, str], url: str, environ: Mapping[str, str], named: str | None = None) -> str:
+    """The name of who approves; on a laptop whom the request names. Raises NotAllowed."""
+    return allowed(APPROVER, headers, url, environ, named).name
+
+
+def reader(headers: Mapping[str, str], url: str, environ: Mapping[str, str]) -> str | None:
+    """The name of who may see people's data; None where the caller may not, or came by a page on another site."""
+    try:
+        return allowed(READER, headers, url, environ).name
+    except NotAllowed:
+        return None
+
+
+def name_of(headers: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
+    """Who is signed in, whatever her roles; None where nobody is, or where a principal cannot be believed."""
+    try:
+        return _of_principal(headers).name if _easy_auth(environ) else None
+    except NotAllowed:
+        return None
+
+
+def check_same_site(headers: Mapping[str, str], url: str, environ: Mapping[str, str], *, form: bool = False) -> None:
+    """A browser says where a request comes from; a form on another site must do nothing in somebody's name.
+
+    `form`: what only a page of ours sends must say so; without a word about where it comes from it is refused, too.
+    https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
+    """
+    host = (environ.get("WEBSITE_HOSTNAME") if _easy_auth(environ) else None) or urlsplit(url).hostname or ""
+    origin, site = headers.get("Origin", ""), headers.get("Sec-Fetch-Site", "")
+    foreign = bool(origin) and urlsplit(origin).hostname != host.partition(":")[0]
+    if foreign or site not in ("", "none", "same-origin"):
+        raise NotAllowed("This request comes from another site.")
+    if form and not origin and site != "same-origin":
+        raise NotAllowed("This form does not say which site it comes from.")
+
+
+def _easy_auth(environ: Mapping[str, str]) -> bool:
+    return environ.get("WEBSITE_AUTH_ENABLED", "").lower() in ("true", "1")
+
+
+def _of_principal(headers: Mapping[str, str]) -> Caller:
     try:
         principal = json.loads(base64.b64decode(headers.get(PRINCIPAL, ""), validate=True))
         claims = [(str(c["typ"]), str(c["val"])) for c in principal["claims"]]
     except (binascii.Error, ValueError, KeyError, TypeError):
         raise NotAllowed("Nobody is signed in.") from None
-    if APPROVER not in {value for kind, value in claims if kind in (*_ROLES, _of(principal, "role_typ"))}:
-        raise NotAllowed(f"Approving needs the app role {APPROVER}.")
+    roles = {value for kind, value in claims if kind in (*_ROLES, _of(principal, "role_typ"))}
     names = [value for wanted in (*_NAMES, _of(principal, "name_typ")) for kind, value in claims if kind == wanted]
     if not names:
         raise NotAllowed("Whoever is signed in has no name.")
-    return names[0]
+    return Caller(names[0], frozenset(roles & set(ROLES)))
 
 
 def _of(principal: Any, key: str) -> str:
     return str(principal.get(key) or "")
-
-
-def _check_same_site(headers: Mapping[str, str], host: str) -> None:
-    """A browser says where a request comes from; a form on another site must not approve in somebody's name."""
-    origin = headers.get("Origin", "")
-    foreign = bool(origin) and urlsplit(origin).hostname != host.partition(":")[0]
-    if foreign or headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        raise NotAllowed("This request comes from another site.")

@@ -25,8 +25,8 @@ PEOPLE = Resource("Employees", "EmployeeId", "")
 Answer = dict[str, Any]
 
 
-def show(settings: Settings, employee_id: str, *, clock: Clock | None = None) -> Report:
-    """What is known of a person, in the report's answer.
+def show(settings: Settings, employee_id: str, *, opened_by: str | None = None, clock: Clock | None = None) -> Report:
+    """What is known of a person, in the report's answer; who opens it over HTTP is noted in her trail first.
 
     It holds `mirror` (her row, since when HR lacks her), `mapping` (her row of dbo.ScimUsers), `state`, `reasons`,
     `job`, `action`, `holds`, `sent`, `intents`, `attributes` {path: {old, new}}, `payload` (the SCIM user as it would
@@ -40,10 +40,28 @@ def show(settings: Settings, employee_id: str, *, clock: Clock | None = None) ->
         if not rows and sent is None and mirror["row"] is None:
             raise UnknownEmployee(employee_id)
         spelled = rows[0].employee_id if rows else (sent or {}).get("employee_id", employee_id)
+        if opened_by:
+            trail.note_opened(work.db, work.target, spelled, report.run_id, opened_by)
         report.answer = {"employee_id": spelled, "target": work.target, "mirror": mirror, "sent": sent}
         report.answer |= _standing(work, rows) if rows else _not_in_the_view(mirror)
         report.answer |= _past(work, spelled)
     return report
+
+
+def without_values(answer: Answer) -> Answer:
+    """The same for a caller who may not see people's data: ids, times, states and the names of attributes."""
+    found = {name: part for name, part in answer.items() if name not in ("mapping", "payload")}
+    found["mirror"] = {name: part for name, part in answer["mirror"].items() if name != "row"}
+    found["attributes"] = {
+        path: {n: c for n, c in change.items() if n not in ("old", "new")}
+        for path, change in answer["attributes"].items()
+    }
+    for name, personal in (("sent", "user"), ("account", "user_principal_name")):
+        part = answer[name]
+        found[name] = {n: c for n, c in part.items() if n != personal} if part else None
+    for name in ("outcomes", "trail"):
+        found[name] = [{n: c for n, c in step.items() if n not in ("reason", "by", "remark")} for step in answer[name]]
+    return found
 
 
 # --- what HR and the ledger say -----------------------------------------------------------------------------------

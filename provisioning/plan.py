@@ -458,6 +458,16 @@ def _date(person: Person, rules: Rules, control: str) -> date | None:
         raise Unsendable([f"{control} is not a date"]) from None
 
 
+def first_and_last_day(person: Person, rules: Rules) -> tuple[date | None, date | None]:
+    """On which day somebody active and in scope comes, and goes, by the view; None where it does not say."""
+    try:
+        if _in_scope(person, rules) and rules.mapping.raw_active(person.row):
+            return _date(person, rules, "ValidFrom"), _date(person, rules, "ValidTo")
+    except Unsendable:  # the run parks her, and says so
+        pass
+    return None, None
+
+
 def _in_scope(person: Person, rules: Rules) -> bool:
     """InScope; true where the view has no such column, false where it is null."""
     return "InScope" not in rules.mapping.control or _flag(person, rules, "InScope")

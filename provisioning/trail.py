@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from provisioning import database, plan
@@ -152,11 +152,32 @@ def note_approval(
     db.run("note_approval", target, run_id, by, remark, hold_id, json.dumps(list(without)))
 
 
+def note_opened(db: Database, target: str, employee_id: str, run_id: str, by: str) -> None:
+    """Somebody sees a person's data, in that person's trail."""
+    db.run("note_opened", target, employee_id, run_id, by, employee_id, run_id)
+
+
+def steps_since(db: Database, target: str, since: datetime) -> Iterator[tuple[datetime, str, int]]:
+    """What happened since a time: when, to within ten minutes, what, and to how many people.
+
+    What: joiners, leavers, changes (as they were sent), and failed (as Entra's log tells).
+    """
+    key = (target, database.stamp(since))
+    for moment, step, people in db.rows("daily_steps", *key):
+        yield _tenth_minute(moment), str(step), int(people)
+    for moment, people in db.rows("daily_failures", *key):
+        yield _tenth_minute(moment), "failed", int(people)
+
+
+def _tenth_minute(text: Any) -> datetime:
+    return datetime.fromisoformat(f"{text}0").replace(tzinfo=UTC)
+
+
 def of(db: Database, target: str, employee_id: str) -> list[dict[str, Any]]:
     """One person's trail, the oldest first, as it is shown to operators: no values of attributes.
 
     Each has `at` and `kind`: sent (active, attributes that differed: null for somebody new), outcome (action, status,
-    code, reason, …), refused, resync, approved, retry; with run_id, job and by where they are known.
+    code, reason, …), refused, resync, approved, retry, opened; with run_id, job and by where they are known.
     """
     key = (target, employee_id)
     return [_step(row) for row in db.rows("trail", *key, *key)]

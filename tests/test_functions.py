@@ -61,8 +61,9 @@ def ncrontab_errors(expression: str) -> list[str]:
     return wrong
 
 
-def test_the_host_finds_five_timers_the_resync_and_the_approval(app: Worker) -> None:
-    assert set(app.functions) == {*TIMERS, "resync_employee", "approve_hold"}
+def test_the_host_finds_five_timers_and_the_routes(app: Worker) -> None:
+    routes = {"get_employee", "resync_employee", "get_status", "approve_hold", "openapi"}
+    assert set(app.functions) == {*TIMERS, *routes}
 
 
 @pytest.mark.parametrize(("function", "setting"), TIMERS.items())
