@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test soak mutants check format emulators help
+.PHONY: demo console test soak mutants check format emulators help
 
 help:
 	@echo "make demo       the whole way of 1,000 people, on the embedded database and the emulators"
+	@echo "make console    the operators' page on this machine, filled with the demo's data"
 	@echo "make test       the tests"
 	@echo "make soak       a month of hourly runs under a simulated clock, and 1,000 more histories full of faults"
 	@echo "make mutants    plant mistakes in a copy, one by one, and see that a test kills each"
@@ -15,6 +16,9 @@ help:
 
 demo: $(READY)
 	$(BIN)/python -m tests.demo
+
+console: $(READY)
+	$(BIN)/python -m tests.console
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2

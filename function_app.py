@@ -11,7 +11,7 @@ from pathlib import Path
 
 import azure.functions as func
 
-from provisioning import aftermath, callers, errors, jobs, person, review, runs
+from provisioning import aftermath, callers, console, errors, jobs, person, review, runs
 from provisioning.runs import Report
 from provisioning.settings import DATABASE, GRAPH, HR, Settings
 
@@ -109,6 +109,53 @@ def get_status(req: func.HttpRequest) -> func.HttpResponse:
     return _json(answer if reader else aftermath.without_reasons(answer), 200)
 
 
+@app.function_name(name="console")
+@app.route(route="console", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def show_console(req: func.HttpRequest) -> func.HttpResponse:
+    """The operators' page, for a signed-in Reader."""
+    try:
+        caller = callers.reads(req.headers, req.url, os.environ)
+        settings = Settings.from_environ(os.environ, (DATABASE, GRAPH))
+        opens = callers.reader(req.headers, req.url, os.environ) is not None
+        return _page(console.show(settings, caller, req.params, opens=opens), 200)
+    except errors.ProvisioningError as exc:
+        return _refused(exc)
+
+
+@app.route(route="console/approve", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+def console_approve(req: func.HttpRequest) -> func.HttpResponse:
+    """The page's own form: let the people of a hold go."""
+    return _form(req, callers.APPROVER, console.approve)
+
+
+@app.route(route="console/resync", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+def console_resync(req: func.HttpRequest) -> func.HttpResponse:
+    """The page's own form: force a person through."""
+    return _form(req, callers.OPERATOR, console.resync)
+
+
+def _form(
+    req: func.HttpRequest, role: str, act: Callable[[Settings, callers.Caller, dict[str, str]], str]
+) -> func.HttpResponse:
+    """Do what a form asks, in the name of whoever sent it; a browser then gets the page anew, as by a link."""
+    try:
+        callers.check_same_site(req.headers, req.url, os.environ, form=True)
+        caller = callers.allowed(role, req.headers, req.url, os.environ)
+        settings = Settings.from_environ(os.environ, (DATABASE, GRAPH))
+        return _answer("", 303, "text/html", {"Location": act(settings, caller, console.fields(req.get_body()))})
+    except errors.ProvisioningError as exc:
+        return _refused(exc)
+
+
+def _refused(exc: errors.ProvisioningError) -> func.HttpResponse:
+    status, _ = _meaning(exc)
+    return _page(console.refusal(exc, signs_in=callers.easy_auth(os.environ)), status)
+
+
+def _page(html: str, status: int) -> func.HttpResponse:
+    return _answer(html, status, "text/html", console.headers())
+
+
 @app.route(route="openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def openapi(req: func.HttpRequest) -> func.HttpResponse:
     """These routes, described; nothing of the company is in it."""
@@ -147,10 +194,14 @@ def _run(name: str, timer: func.TimerRequest, job: Callable[..., Report], needs:
 
 
 def _error(exc: errors.ProvisioningError) -> func.HttpResponse:
-    status, code = next((status, code) for kind, status, code in STATUSES if isinstance(exc, kind))
+    status, code = _meaning(exc)
     details = list(getattr(exc, "reasons", ()) or getattr(exc, "problems", ()))
     headers = {"Retry-After": str(exc.retry_after)} if isinstance(exc, errors.AskLater) else {}
     return _json({"error": {"code": code, "message": str(exc), "details": details}}, status, headers)
+
+
+def _meaning(exc: errors.ProvisioningError) -> tuple[int, str]:
+    return next((status, code) for kind, status, code in STATUSES if isinstance(exc, kind))
 
 
 def _json(document: dict[str, object], status: int, headers: dict[str, str] | None = None) -> func.HttpResponse:

@@ -46,7 +46,7 @@ def signed_in(headers: Mapping[str, str], url: str, environ: Mapping[str, str], 
 
     Raises NotAllowed for anybody else.
     """
-    if _easy_auth(environ):
+    if easy_auth(environ):
         return _of_principal(headers)
     if any(environ.get(name) for name in IN_AZURE) or not is_loopback(urlsplit(url).hostname):
         raise NotAllowed("This needs a signed-in person: switch on Easy Auth for this app, or use the command line.")
@@ -69,6 +69,14 @@ def approver(headers: Mapping[str, str], url: str, environ: Mapping[str, str], n
     return allowed(APPROVER, headers, url, environ, named).name
 
 
+def reads(headers: Mapping[str, str], url: str, environ: Mapping[str, str]) -> Caller:
+    """Who calls and may see, wherever the link to here stood. Raises NotAllowed."""
+    caller = signed_in(headers, url, environ)
+    if not caller.may(READER):
+        raise NotAllowed(f"This needs one of the app roles {', '.join(ROLES)}.")
+    return caller
+
+
 def reader(headers: Mapping[str, str], url: str, environ: Mapping[str, str]) -> str | None:
     """The name of who may see people's data; None where the caller may not, or came by a page on another site."""
     try:
@@ -80,7 +88,7 @@ def reader(headers: Mapping[str, str], url: str, environ: Mapping[str, str]) -> 
 def name_of(headers: Mapping[str, str], environ: Mapping[str, str]) -> str | None:
     """Who is signed in, whatever her roles; None where nobody is, or where a principal cannot be believed."""
     try:
-        return _of_principal(headers).name if _easy_auth(environ) else None
+        return _of_principal(headers).name if easy_auth(environ) else None
     except NotAllowed:
         return None
 
@@ -91,7 +99,7 @@ def check_same_site(headers: Mapping[str, str], url: str, environ: Mapping[str, 
     `form`: what only a page of ours sends must say so; without a word about where it comes from it is refused, too.
     https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
     """
-    host = (environ.get("WEBSITE_HOSTNAME") if _easy_auth(environ) else None) or urlsplit(url).hostname or ""
+    host = (environ.get("WEBSITE_HOSTNAME") if easy_auth(environ) else None) or urlsplit(url).hostname or ""
     origin, site = headers.get("Origin", ""), headers.get("Sec-Fetch-Site", "")
     foreign = bool(origin) and urlsplit(origin).hostname != host.partition(":")[0]
     if foreign or site not in ("", "none", "same-origin"):
@@ -100,7 +108,8 @@ def check_same_site(headers: Mapping[str, str], url: str, environ: Mapping[str, 
         raise NotAllowed("This form does not say which site it comes from.")
 
 
-def _easy_auth(environ: Mapping[str, str]) -> bool:
+def easy_auth(environ: Mapping[str, str]) -> bool:
+    """Whether people sign in here, and their principal is believed."""
     return environ.get("WEBSITE_AUTH_ENABLED", "").lower() in ("true", "1")
 
 

@@ -46,6 +46,14 @@ def waiting(settings: Settings, *, clock: Clock | None = None) -> list[Hold]:
         return holds.waiting(work.db, work.target)
 
 
+def fate(settings: Settings, hold_id: str, *, clock: Clock | None = None) -> holds.Fate | None:
+    """What became of a hold of the target; None where there never was one of this name."""
+    report = Report("holds", {})
+    with runs.working(settings, clock or Clock(), report, retry.DATABASE_PATIENCE) as work:
+        found = holds.find(work.db, hold_id)
+        return found if found and found.target == work.target else None
+
+
 def approve(settings: Settings, hold_id: str, by: str, *, clock: Clock | None = None) -> Report:
     """Approve a hold in somebody's name, for whoever in it is due as she was held; the next run sends them.
 

@@ -11,14 +11,39 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = (
-    {"bodies", "callers", "database", "errors", "hosts", "pacing", "retry", "settings", "source", "transport"},
+    {
+        "bodies",
+        "callers",
+        "database",
+        "errors",
+        "hosts",
+        "pacing",
+        "retry",
+        "settings",
+        "source",
+        "transport",
+        "markup",
+    },
     {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"}
     | {"outcomes", "trail", "tombstones", "rights", "app_schema"},
-    {"jobs", "runs", "review", "person", "doctor", "printed", "aftermath", "erasure"},
+    {"jobs", "runs", "review", "person", "doctor", "printed", "aftermath", "erasure", "console", "page", "chart"},
     {"progress"},
     {"function_app", "__main__"},
 )
-PURE = ("bodies", "mirror", "scim", "plan", "guards", "outcomes", "printed", "rights", "app_schema")
+PURE = (
+    "bodies",
+    "mirror",
+    "scim",
+    "plan",
+    "guards",
+    "outcomes",
+    "printed",
+    "rights",
+    "app_schema",
+    "markup",
+    "page",
+    "chart",
+)
 IMPURE = {"os", "time", "random", "socket", "httpx", "sqlite3", "pyodbc", "threading", "logging", "tempfile", "pathlib"}
 MODULES = {p.stem: p for p in (*(ROOT / "provisioning").glob("*.py"), ROOT / "function_app.py") if p.stem != "__init__"}
 

@@ -21,7 +21,6 @@ from tests.worker import Worker
 ROOT = Path(__file__).parent.parent
 LOCAL = "http://localhost:7071"
 IDS = ["A1", "A2", "A3"]
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 OURS = {"Origin": SITE, "Sec-Fetch-Site": "same-origin"}
 THEIRS = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
 ALL = ("Reader", "Operator", "Approver")

@@ -1,0 +1,408 @@
+"""The operators' page as HTML, readable without a script: how it all stands, or one person. Pure.
+
+It holds personal data: it goes to a signed-in Reader only. Every text is escaped by `provisioning.markup`.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from provisioning import printed
+from provisioning.chart import chart
+from provisioning.markup import Markup, Part, element, join, raw
+
+Answer = Mapping[str, Any]
+
+TITLE = "HR to Entra"
+HOME, APPROVE, RESYNC = "/api/console", "/api/console/approve", "/api/console/resync"
+SIGN_IN = "/.auth/login/aad?post_login_redirect_uri=/api/console"
+MOST_SHOWN = 200
+"""So many people of a hold or of a code are shown; the command line has them all."""
+
+JOBS = ("ingest", "create", "update", "reconcile", "outcomes")
+MENDS = {
+    "due": "The next run sends them.",
+    "held": "They wait for an approval, below.",
+    "parked": "They cannot be sent; why: python -m provisioning plan",
+    "failed": "Entra could not take them; the mend is below.",
+    "unconfirmed": "Entra's log says nothing of them; reconcile sends them again after a day.",
+    "recreated": "They had an account, and somebody deleted it.",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a page looks and what it does by script, and for whom it is made."""
+
+    style: str
+    script: str
+    name: str = ""
+    may_resync: bool = False
+    may_approve: bool = False
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What the page says first: `kind` is done, or problem."""
+
+    kind: str
+    told: str
+    details: tuple[str, ...] = ()
+
+
+def overview(look: Look, status: Answer, notice: Notice | None = None, asked: str = "") -> str:
+    """How it all stands."""
+    begun = bool(status["jobs"])
+    parts = [
+        _counts(status),
+        _holds(look, status["holds"]),
+        _failures(status),
+        _named("unconfirmed", status["unconfirmed_people"]),
+        _named("recreated", status["recreated_people"]),
+        _section("Fourteen days back, fourteen ahead", chart(status["days"], status["ahead"])),
+        _jobs(status["jobs"]),
+    ]
+    return _page(look, TITLE, [None if begun else _first_steps(), *parts], notice, asked)
+
+
+def one_person(look: Look, person: Answer, notice: Notice | None = None) -> str:
+    """Everything known of one person."""
+    employee_id = str(person["employee_id"])
+    parts = [
+        _standing(look, person),
+        _differences(person),
+        _timeline(person["trail"]),
+        _details("Payload: the SCIM user exactly as it would be sent", _json(person["payload"])),
+        _details("Last sent", _json(person["sent"]) if person["sent"] else None),
+        _details(f"Her row of {person['mirror']['table']}", _fields(person["mirror"]["row"])),
+        _details("Her row of dbo.ScimUsers", _fields(person["mapping"])),
+        _details("Her account in Entra", _fields(person["account"])),
+        element("p", element("a", "← How it all stands", href=HOME)),
+    ]
+    return _page(look, f"{employee_id} · {TITLE}", parts, notice, employee_id)
+
+
+def refusal(look: Look, notice: Notice, *, sign_in: bool) -> str:
+    """Why something was not done, and the way back."""
+    way = element("a", "Sign in", href=SIGN_IN) if sign_in else element("a", "← Back to the page", href=HOME)
+    return _page(look, TITLE, [element("p", way)], notice, searches=False)
+
+
+# --- the frame ----------------------------------------------------------------------------------------------------
+
+
+def _page(
+    look: Look,
+    title: str,
+    parts: Iterable[Markup | None],
+    notice: Notice | None,
+    asked: str = "",
+    *,
+    searches: bool = True,
+) -> str:
+    head = element(
+        "head",
+        element("meta", charset="utf-8"),
+        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        element("meta", name="color-scheme", content="light dark"),
+        element("title", title),
+        element("style", raw(look.style)),
+    )
+    who = element("p", f"Signed in: {look.name}", class_="who") if look.name else None
+    top = element("header", element("p", element("a", TITLE, href=HOME), class_="name"), _search(asked, searches), who)
+    main = element("main", element("h1", _heading(title)), _notice(notice), *parts, id="main")
+    skip = element("a", "To the content", href="#main", class_="skip")
+    body = element("body", skip, top, main, element("script", raw(look.script)))
+    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _heading(title: str) -> str:
+    return "How it all stands" if title == TITLE else title.partition(" · ")[0]
+
+
+def _search(asked: str, shown: bool) -> Markup | None:
+    if not shown:
+        return None
+    field = element(
+        "input",
+        id="employee_id",
+        name="employee_id",
+        value=asked,
+        maxlength=64,
+        required=True,
+        pattern="[A-Za-z0-9._\\-]{1,64}",
+        autocomplete="off",
+        spellcheck="false",
+    )
+    label = element("label", "EmployeeId", for_="employee_id")
+    return element("form", label, field, element("button", "Show"), method="get", action=HOME, role="search")
+
+
+def _notice(notice: Notice | None) -> Markup | None:
+    if notice is None:
+        return None
+    more = element("ul", *(element("li", text) for text in notice.details)) if notice.details else None
+    role = "alert" if notice.kind == "problem" else "status"
+    return element("div", element("p", notice.told), more, class_=f"notice {notice.kind}", role=role)
+
+
+def _section(title: str, *parts: Part, id_: str | None = None) -> Markup:
+    return element("section", element("h2", title, id=id_), *parts)
+
+
+def _empty(text: str) -> Markup:
+    return element("p", text, class_="empty")
+
+
+def _table(name: str, columns: Sequence[str], rows: Iterable[Sequence[Part]]) -> Markup:
+    """A table that sorts by script; wide ones scroll by themselves."""
+    head = element("tr", *(element("th", column, scope="col") for column in columns))
+    body = (element("tr", *(element("td", cell) for cell in row)) for row in rows)
+    table = element("table", element("thead", head), element("tbody", *body), class_="sortable")
+    return element("div", table, class_="wide", tabindex=0, role="region", aria_label=name)
+
+
+def _link(employee_id: str) -> Markup:
+    return element("a", employee_id, href=f"{HOME}?employee_id={quote(employee_id, safe='')}")
+
+
+def _links(ids: Sequence[str], count: int | None = None) -> Markup:
+    links = [part for i in ids[:MOST_SHOWN] for part in (_link(i), " ")]
+    more = (len(ids) if count is None else count) - len(ids[:MOST_SHOWN])
+    return element("p", *links, f"… and {more:,} more" if more > 0 else None, class_="people")
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count:,} people"
+
+
+# --- how it all stands --------------------------------------------------------------------------------------------
+
+
+def _first_steps() -> Markup:
+    steps = (
+        ("python -m provisioning doctor", "says whether everything is set up, and how it is mended"),
+        ("python -m provisioning ingest", "copies HR into SQL"),
+        ("python -m provisioning plan", "says whom the first run would create"),
+        ("python -m provisioning create", "holds the first load, which is then approved on this page"),
+    )
+    items = (element("li", element("code", command), f" {told}") for command, told in steps)
+    return _section(
+        "Nothing has run yet", element("p", "The timers begin by themselves. By hand:"), element("ol", *items)
+    )
+
+
+def _counts(status: Answer) -> Markup:
+    tiles = [
+        element(
+            "li",
+            element("strong", f"{status[name]:,}"),
+            element("span", name),
+            title=mend,
+            class_=_urgency(name, status),
+        )
+        for name, mend in MENDS.items()
+    ]
+    used, limit = status["calls_used"], status["calls_limit"]
+    calls = element("span", f"of {limit:,} calls of 24 h")
+    meter = element("meter", f"{used} of {limit}", value=used, max=limit, high=limit * 0.8, aria_label="calls used")
+    tiles.append(element("li", element("strong", f"{used:,}"), calls, meter, class_="calls"))
+    read = status["outcomes"]
+    told = (
+        f"Entra's log is read up to {_when(read['read_to'])}."
+        if read["on"]
+        else (
+            "Entra's log was not read in the last 24 hours, so nobody is called failed or unconfirmed with certainty: "
+            "look at collect_outcomes, or run python -m provisioning outcomes"
+        )
+    )
+    notes = [f"{n.capitalize()}: {MENDS[n]}" for n in MENDS if status[n] and n in ("due", "parked")]
+    return element("section", element("ul", *tiles, class_="tiles"), *(element("p", n) for n in [*notes, told]))
+
+
+def _urgency(name: str, status: Answer) -> str | None:
+    return "look" if status[name] and name != "due" else None
+
+
+def _holds(look: Look, holds: Sequence[Answer]) -> Markup:
+    if not holds:
+        return _section("Held for approval", _empty("Nothing waits. What a guard stops appears here, with its people."))
+    return _section("Held for approval", *(_hold(look, hold) for hold in holds))
+
+
+def _hold(look: Look, hold: Answer) -> Markup:
+    count, day = hold["count"], f" on {hold['due_on']}" if hold.get("due_on") else ""
+    title = f"{str(hold['class']).replace('_', ' ')}{day}: {_people(count)}"
+    paths = [f"{path}: {of['people']}" for path, of in hold["attributes"].items()]
+    since = f"Since {_when(hold['held_at'])}, hold {hold['hold_id']}, by {hold['job']}."
+    ids = hold["employee_ids"]
+    shown = element(
+        "details", element("summary", f"Who: {', '.join(ids[:5])}{', …' if count > 5 else ''}"), _links(ids, count)
+    )
+    return element(
+        "article",
+        element("h3", title),
+        element("p", hold["reason"]),
+        element("p", f"Attributes that differ: {', '.join(paths)}") if paths else None,
+        element("p", since, class_="quiet"),
+        shown,
+        _approve_form(look, hold),
+    )
+
+
+def _approve_form(look: Look, hold: Answer) -> Markup:
+    if not look.may_approve:
+        return element("p", "Approving needs the app role Approver.", class_="quiet")
+    field = element("input", type="hidden", name="hold_id", value=hold["hold_id"])
+    button = element("button", f"Approve {_people(hold['count'])}", class_="strong")
+    told = element("p", f"The next run sends them, in your name ({look.name}). This cannot be taken back.")
+    form = element("form", field, told, button, method="post", action=APPROVE)
+    summary = element("summary", "Approve …", aria_label=f"Approve hold {hold['hold_id']} …")
+    return element("details", summary, form, class_="act")
+
+
+def _failures(status: Answer) -> Markup:
+    if not status["failures"]:
+        well = "Nobody failed." if status["outcomes"]["on"] else "Nothing is known: Entra's log is not read."
+        return _section("Failed in Entra", _empty(well))
+    groups = (_failure(of, status["failed_people"]) for of in status["failures"])
+    again = element(
+        "p", "Mended? ", element("code", "python -m provisioning retry-failed"), " makes them due once more."
+    )
+    return _section("Failed in Entra", again, *groups)
+
+
+def _failure(of: Answer, people: Sequence[Answer]) -> Markup:
+    hers = [p for p in people if (p["code"] or "(no code)") == of["code"]][:MOST_SHOWN]
+    rows = (
+        (_link(p["employee_id"]), _when(p["at"]), p["action"], p["reason"], "with the next run" if p["due"] else "no")
+        for p in hers
+    )
+    title = element("h3", element("code", of["code"]), f" {_people(of['count'])}")
+    mend = of["recommended_action"] or "Entra recommends nothing; look at the reason of each."
+    columns = ("EmployeeId", "when", "action", "what Entra says", "goes again")
+    table = _table(f"Who failed with {of['code']}", columns, rows)
+    return element("article", title, element("p", element("strong", "Mend: "), mend), table)
+
+
+def _named(kind: str, ids: Sequence[str]) -> Markup | None:
+    if not ids:
+        return None
+    return _section(kind.capitalize(), element("p", MENDS[kind]), _links(ids))
+
+
+def _jobs(jobs: Answer) -> Markup:
+    known = [*(j for j in JOBS if j in jobs), *sorted(j for j in jobs if j not in JOBS)]
+    if not known:
+        return _section("Last runs", _empty("No job has run yet."))
+    rows = ((job, *_run(jobs[job])) for job in known)
+    return _section("Last runs", _table("Last runs", ("job", "began (UTC)", "took", "ended", "counts"), rows))
+
+
+def _run(run: Answer) -> tuple[Part, ...]:
+    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in (run["counts"] or {}).items() if count)
+    return _when(run["started_at"]), _took(run), _ended(run["exit_code"]), counts or "nothing to do"
+
+
+def _ended(code: int | None) -> Markup:
+    words = {None: "still at work, or killed", 0: "done", 3: "done, something is held"}
+    kind = {0: "well", None: "quiet", 3: "look"}.get(code, "bad")
+    return element("span", words.get(code, f"failed, exit {code}"), class_=f"badge {kind}")
+
+
+def _took(run: Answer) -> str:
+    if not run["started_at"] or not run["ended_at"]:
+        return "–"
+    began, ended = (datetime.fromisoformat(run[name]) for name in ("started_at", "ended_at"))
+    return printed.duration((ended - began).total_seconds())
+
+
+def _when(text: str | None) -> Part:
+    """A time as people read it; a machine finds it whole in the element."""
+    if not text:
+        return "–"
+    return f"{text[:16].replace('T', ' ')} UTC"
+
+
+# --- one person ---------------------------------------------------------------------------------------------------
+
+
+def _standing(look: Look, person: Answer) -> Markup:
+    kind = {"unchanged": "well", "due": "quiet", "not yet due": "quiet"}.get(person["state"], "look")
+    by = f", by {person['job']}" if person["job"] else ""
+    absent = person["mirror"]["absent_since"]
+    facts = [
+        *person["reasons"],
+        *([f"HR has lacked her since {_when(absent)}"] if absent else []),
+        *([f"what would happen: {person['action']}{by}"] if person["action"] else []),
+        *(f"an upload of {_when(i['at'])} was not answered" for i in person["intents"]),
+    ]
+    holds = [f"hold {h['hold_id']} ({h['class']})" for h in person["holds"]]
+    badge = element("p", element("span", person["state"], class_=f"badge {kind}"))
+    listed = element("ul", *(element("li", fact) for fact in facts))
+    waits = element("p", f"Waits in {', '.join(holds)}; ", element("a", "see them", href=HOME), ".") if holds else None
+    return element("section", badge, listed, waits, _resync_form(look, str(person["employee_id"])))
+
+
+def _resync_form(look: Look, employee_id: str) -> Markup:
+    if not look.may_resync:
+        return element("p", "Resync needs the app role Operator.", class_="quiet")
+    field = element("input", type="hidden", name="employee_id", value=employee_id)
+    told = element("span", "Fetches her from HR again and sends her now, changed or not.", class_="quiet")
+    return element("form", field, element("button", "Resync"), " ", told, method="post", action=RESYNC)
+
+
+def _differences(person: Answer) -> Markup:
+    created = person["action"] == "create"
+    shown = {p: c for p, c in person["attributes"].items() if not created or c["new"] is not None}
+    if not shown:
+        return _section("What would change", _empty("Nothing: what would be sent is what was sent last."))
+    rows = (
+        (
+            path,
+            printed.value(change["old"]),
+            printed.value(change["new"]),
+            "only set on create" if change.get("only_on_create") else "",
+        )
+        for path, change in shown.items()
+    )
+    return _section("What would change", _table("What would change", ("attribute", "sent last", "now", ""), rows))
+
+
+def _timeline(trail: Sequence[Answer]) -> Markup:
+    if not trail:
+        return _section("Timeline", _empty("Nothing was sent of her yet."))
+    return _section("Timeline", element("ol", *(_step(step) for step in reversed(trail)), class_="timeline"))
+
+
+def _step(step: Answer) -> Markup:
+    known = [step.get(name) for name in ("action", "status", "code")]
+    by = f"by {step['by']}" if step.get("by") else None
+    state = "inactive" if step.get("active") is False else None
+    told = " ".join(str(part) for part in (*known, state, by, step.get("remark")) if part)
+    kind = {"failure": "bad", "success": "well"}.get(str(step.get("status")), "quiet")
+    paths = ", ".join(step.get("attributes") or ())
+    more = (step.get("reason"), step.get("recommended_action"), paths or None)
+    lines = (element("p", line, class_="quiet") for line in more if line)
+    when = element("time", _when(step["at"]), datetime=step["at"])
+    return element("li", when, " ", element("span", step["kind"], class_=f"badge {kind}"), " ", told, *lines)
+
+
+def _details(title: str, content: Markup | None) -> Markup:
+    return element("details", element("summary", title), content or _empty("There is none."))
+
+
+def _json(document: Any) -> Markup | None:
+    if document is None:
+        return None
+    return element("pre", json.dumps(document, indent=2, ensure_ascii=False), tabindex=0)
+
+
+def _fields(of: Answer | None) -> Markup | None:
+    if not of:
+        return None
+    pairs = (join([element("dt", name), element("dd", printed.value(cell))]) for name, cell in of.items())
+    return element("dl", *pairs)
