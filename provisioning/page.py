@@ -260,7 +260,7 @@ def _approve_form(look: Look, hold: Answer) -> Markup:
     button = element("button", f"Approve {_people(hold['count'])}", class_="strong")
     told = element("p", f"The next run sends them, in your name ({look.name}). This cannot be taken back.")
     form = element("form", field, told, button, method="post", action=APPROVE)
-    summary = element("summary", "Approve …", aria_label=f"Approve hold {hold['hold_id']} …")
+    summary = element("summary", f"Approve hold {hold['hold_id']} …")
     return element("details", summary, form, class_="act")
 
 
@@ -332,7 +332,7 @@ def _when(text: str | None) -> Part:
 
 def _standing(look: Look, person: Answer) -> Markup:
     kind = {"unchanged": "well", "due": "quiet", "not yet due": "quiet"}.get(person["state"], "look")
-    by = f", by {person['job']}" if person["job"] else ""
+    by = f", by {person['next_job']}" if person["next_job"] else ""
     absent = person["mirror"]["absent_since"]
     facts = [
         *person["reasons"],
@@ -369,7 +369,7 @@ def _differences(person: Answer) -> Markup:
         )
         for path, change in shown.items()
     )
-    return _section("What would change", _table("What would change", ("attribute", "sent last", "now", ""), rows))
+    return _section("What would change", _table("What would change", ("attribute", "sent last", "now", "remark"), rows))
 
 
 def _timeline(trail: Sequence[Answer]) -> Markup:

@@ -259,6 +259,25 @@ def test_the_description_names_every_error_and_its_status() -> None:
     assert {str(status) for _, status, _ in function_app.STATUSES} <= told
 
 
+@pytest.mark.parametrize("visitor", ["key", "Reader with key"])
+def test_people_in_every_state_are_told_as_described(
+    host: Host, db: Database, settings: Settings, graph: GraphEmulator, visitor: str
+) -> None:
+    graph.directory().occupy("A2")
+    jobs.create(settings, NAMED)
+    aftermath.collect(settings)
+    aftermath.retry_failed(settings, by="Bea")
+    edit(db, "A1", Title="Otter")
+    edit(db, "A3", Email=None, Active=0)
+    employ(db, "P1", Active=None)
+    employ(db, "L1", ValidFrom="2999-01-01")
+    people = (*IDS, "P1", "L1")
+    found = {i: host.call(VISITORS[visitor], "GET", f"/api/employees/{i}").json for i in people}
+    assert [found[i]["state"] for i in people] == ["due", "due", "due", "parked", "not yet due"]
+    assert found["A1"]["account"]["object_id"]
+    assert {s["kind"] for s in found["A2"]["trail"]} >= {"sent", "outcome", "retry"}
+
+
 def test_the_description_is_served_as_it_is_kept(host: Host) -> None:
     assert host.call(Visitor(), "GET", "/api/openapi.json").json == DESCRIPTION
 
