@@ -76,7 +76,7 @@ def resync_employee(req: func.HttpRequest) -> func.HttpResponse:
     """Fetch one person from HR again and force her through now, changed or not."""
     try:
         settings = Settings.from_environ(os.environ, (DATABASE, GRAPH))
-        refresh = req.params.get("refresh", "true").lower() != "false"
+        refresh = _yes_or_no(req, "refresh")
         employee_id = req.route_params["employee_id"]
         by = callers.name_of(req.headers, os.environ) or "HTTP function"
         report = jobs.resync(settings, employee_id, refresh=refresh, over_http=True, by=by)
@@ -174,11 +174,19 @@ def approve_hold(req: func.HttpRequest) -> func.HttpResponse:
     return _json({"run_id": report.run_id, **report.answer}, 200)
 
 
+def _yes_or_no(req: func.HttpRequest, name: str) -> bool:
+    """A parameter that is true unless it says false. Raises WrongUsage."""
+    text = req.params.get(name, "true").lower()
+    if text not in ("true", "false"):
+        raise errors.WrongUsage(f"{name}: must be true or false.")
+    return bool(text == "true")
+
+
 def _named(req: func.HttpRequest) -> str | None:
     """Whom the body names as approving, `{"by": "…"}`; heeded on a laptop only."""
     try:
         body = req.get_json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return str(body.get("by") or "") if isinstance(body, dict) else None
 

@@ -20,6 +20,9 @@ ROLES = (READER, OPERATOR, APPROVER)
 """App roles: a Reader sees, an Operator forces people through, an Approver lets holds go; the last two see, too."""
 
 PRINCIPAL = "X-MS-CLIENT-PRINCIPAL"
+LONGEST_NAME = 100
+"""Characters of a name that are kept in a trail; a user principal name is rarely longer."""
+
 LOCAL = "the operator of this machine"
 
 IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME", "LEGION_SERVICE_HOST")
@@ -117,13 +120,14 @@ def _of_principal(headers: Mapping[str, str]) -> Caller:
     try:
         principal = json.loads(base64.b64decode(headers.get(PRINCIPAL, ""), validate=True))
         claims = [(str(c["typ"]), str(c["val"])) for c in principal["claims"]]
-    except (binascii.Error, ValueError, KeyError, TypeError):
+    except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
         raise NotAllowed("Nobody is signed in.") from None
     roles = {value for kind, value in claims if kind in (*_ROLES, _of(principal, "role_typ"))}
     names = [value for wanted in (*_NAMES, _of(principal, "name_typ")) for kind, value in claims if kind == wanted]
-    if not names:
+    name = " ".join(names[0].split())[:LONGEST_NAME] if names else ""
+    if not name:
         raise NotAllowed("Whoever is signed in has no name.")
-    return Caller(names[0], frozenset(roles & set(ROLES)))
+    return Caller(name, frozenset(roles & set(ROLES)))
 
 
 def _of(principal: Any, key: str) -> str:

@@ -78,3 +78,34 @@ def test_a_form_on_another_site_approves_nothing(headers: dict[str, str], url: s
 def test_a_page_of_its_own_does(origin: str, url: str, environ: dict[str, str]) -> None:
     headers = {**principal("Approver"), "Origin": origin, "Sec-Fetch-Site": "same-origin"}
     assert callers.approver(headers, url, environ, "Ada")
+
+
+@pytest.mark.parametrize(
+    ("roles", "may"),
+    [
+        ((), ()),
+        (("Reader",), ("Reader",)),
+        (("Operator",), ("Reader", "Operator")),
+        (("Approver",), ("Reader", "Approver")),
+        (("Operator", "Approver", "Owner"), ("Reader", "Operator", "Approver")),
+    ],
+)
+def test_whoever_has_a_role_may_read_and_neither_of_the_others_includes_the_other(
+    roles: tuple[str, ...], may: tuple[str, ...]
+) -> None:
+    caller = callers.signed_in(principal(*roles), SITE, EASY_AUTH)
+    assert tuple(role for role in callers.ROLES if caller.may(role)) == may
+
+
+@pytest.mark.parametrize(("name", "kept"), [("ada\n lovelace", "ada lovelace"), ("x" * 300, "x" * 100)])
+def test_a_name_is_kept_as_a_trail_can_hold_it(name: str, kept: str) -> None:
+    headers = principal(claims=[{"typ": "name", "val": name}, {"typ": "roles", "val": "Reader"}])
+    assert callers.reader(headers, SITE, EASY_AUTH) == kept
+
+
+@pytest.mark.parametrize("environ", [IN_AZURE, {}])
+def test_a_name_is_taken_from_a_principal_only_where_people_sign_in(environ: dict[str, str]) -> None:
+    assert callers.name_of(principal("Reader"), EASY_AUTH) == "ada@contoso.example"
+    assert callers.name_of({}, EASY_AUTH) is None
+    assert callers.name_of(principal("Reader"), environ) is None
+    assert callers.reader(principal("Reader"), SITE, environ) is None

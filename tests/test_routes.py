@@ -182,6 +182,13 @@ def test_who_forces_a_resync_is_in_the_trail(host: Host, settings: Settings, vis
     assert trail(settings) == [("resync", by)]
 
 
+def test_a_forged_name_is_in_no_trail(host: Host, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs.create(settings, NAMED)
+    monkeypatch.delenv("WEBSITE_AUTH_ENABLED")
+    assert host.call(VISITORS["forged header with key"], "POST", "/api/employees/A1/resync").status == 202
+    assert trail(settings) == [("resync", "HTTP function")]
+
+
 def test_who_approves_is_in_the_trail_of_everybody_in_the_hold(host: Host, hold: str, settings: Settings) -> None:
     host.call(VISITORS["Approver"], "POST", f"/api/holds/{hold}/approve", b'{"by": "Somebody Else"}')
     assert {i: trail(settings, i) for i in IDS} == {i: [("approved", "ada@contoso.example")] for i in IDS}
@@ -210,6 +217,17 @@ def test_on_ones_own_machine_everything_is_open_and_the_operator_is_named(
 def test_an_error_says_what_it_is(host: Host, target: str, status: int, code: str) -> None:
     answer = host.call(VISITORS["key"], "GET", f"/api/employees/{target}")
     assert (answer.status, answer.json["error"]["code"], answer.json["error"]["details"]) == (status, code, [])
+
+
+def test_what_cannot_be_meant_is_400(host: Host) -> None:
+    answer = host.call(VISITORS["key"], "POST", "/api/employees/A1/resync?refresh=perhaps")
+    assert (answer.status, answer.json["error"]["code"]) == (400, "wrong_usage")
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff", b"[]", b'{"by": null}', b'{"by": 1}'])
+def test_a_body_that_names_nobody_is_none(local: Host, hold: str, body: bytes) -> None:
+    answer = local.call(Visitor(), "POST", f"/api/holds/{hold}/approve", body)
+    assert answer.json["approved_by"] in ("the operator of this machine", "1")
 
 
 @pytest.mark.parametrize("target", ["/api/status", "/api/employees/A1"])
