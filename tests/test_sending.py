@@ -335,7 +335,7 @@ def test_a_token_that_expires_is_replaced_by_a_new_one_and_the_run_goes_on(
 
     monkeypatch.setattr(graph_client, "_azure_tokens", tokens)
     employ(small, *crew(3))
-    graph.token = "token 2"
+    graph.fail_next(401, {"WWW-Authenticate": "Bearer"}, b"")  # it was good for the question how the job stands
     settings = bridge()
     real = replace(endpoint(settings), host="graph.microsoft.com")
     assert finish(jobs.create, replace(settings, bulk_upload=real), clock)["sent"] == 3
