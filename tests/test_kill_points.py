@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -30,7 +31,7 @@ from provisioning.settings import GRAPH, Settings
 from tests import canary as canaries
 from tests.canary import MARKER, Canary
 from tests.clock import MovedClock
-from tests.conftest import NAMED, PASSWORD, approve_all, edit, environment, hr_source
+from tests.conftest import NAMED, PASSWORD, TABLES, approve_all, edit, environment, hr_source
 from tests.emulators import people
 from tests.emulators.graph import Accepted, GraphEmulator
 from tests.emulators.hr import HrEmulator
@@ -52,7 +53,10 @@ LATER, BACK, GONE = ("E00003", "E00050"), "E00005", "E00007"
 OVERLAP = 0.17
 """Seconds to the first answer: at 7 calls a second, the second request leaves before it."""
 
-OF_PEOPLE = ("ledger", "intents", "forced", "refused", "disables", "holds", "held_people", "mappings")
+OF_RUNS = tuple(f"provisioning.{name}" for name in ("runs", "leases", "calls", "fetches"))
+OF_PEOPLE = tuple(t.partition(".")[2] for t in TABLES if t.startswith("provisioning.") and t not in OF_RUNS)
+DRAWN = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|(?<=\()'[0-9a-f]{8}'")
+MOMENT = re.compile(r"2026-11-22 12:0\d:\d\d\.\d{7}")
 ENDPOINTS = ("Employees", "Organizations")
 COMMIT, MOMENTS = "commit 2", 40
 """The commit of the employees, and at how many moments near its end a process is killed."""
@@ -90,6 +94,8 @@ class Bed:
     environ: dict[str, str]
     clock: MovedClock
     before: int
+    ids: frozenset[str]
+    """What was drawn before the process that is killed began."""
 
     @property
     def accepted(self) -> list[Accepted]:
@@ -184,7 +190,9 @@ def bed(base: Base, folder: Path, hr: HrEmulator) -> Iterator[Bed]:
         graph.directory(*TARGET).stage([a.data for a in base.accepted])
         graph.accepted += base.accepted
         graph.refuse = lambda data: str(data["title"]).endswith("refused")
-        yield Bed(db, graph, Settings.from_environ(environ), environ, clock, len(base.accepted))
+        rows = repr([list(db.select(f"SELECT * FROM {table}", (), "ids")) for table in TABLES])
+        ids = frozenset(DRAWN.findall(rows))
+        yield Bed(db, graph, Settings.from_environ(environ), environ, clock, len(base.accepted), ids)
 
 
 def _two_endpoints(url: str) -> dict[str, Any]:
@@ -212,26 +220,36 @@ def standing_still(found: Bed, killer: Killer, job: str, at: str) -> Iterator[No
 
 
 def at_every_point(
-    job: str, base: Base, hr: HrEmulator, killer: Killer, room: Path, check: Callable[[Bed], None]
+    job: str,
+    base: Base,
+    hr: HrEmulator,
+    killer: Killer,
+    room: Path,
+    tell: Callable[..., None],
+    check: Callable[[Bed], None],
 ) -> tuple[set[str], int]:
-    """Kill the job at each of its points and check what comes of it; the points, and how many were hit."""
+    """Kill the job at each of its points and check what comes of it; the points, and how many were hit.
+
+    A process that leaves everything just as one before left it is not run on after again: the same would follow.
+    """
     base.copy(room / "traced")
     with bed(base, room / "traced", hr) as found:
         traced = kill(found, killer, job, None)
         assert (traced.signal, traced.code) == (0, 0), killer.stderr.read_text("utf-8")
         check(found)
-    hit = 0
+    hit, states = 0, set[str]()
     for number, point in enumerate(traced.points):
         folder = room / str(number)
         base.copy(folder)
         with bed(base, folder, hr) as found:
             ended = kill(found, killer, job, point)
             hit += ended.signal == signal.SIGKILL
-            try:
-                check(found)
-            except AssertionError as exc:
-                raise AssertionError(f"killed {point}: {exc}") from exc
+            if (state := state_of(found)) not in states:
+                states.add(state)
+                check_after(point, found, check)
         shutil.rmtree(folder)
+    tell("kill points", hit, of=len(traced.points))
+    tell("states that a kill left", len(states))
     return set(traced.points), hit
 
 
@@ -239,6 +257,23 @@ def before_the_changes(found: Bed) -> Any:
     """The title that everybody's last send before the test had of her who is put back; the one she has, without any."""
     sent = {a.external_id: a.data["title"] for a in found.graph.accepted[: found.before]}
     return sent.get(BACK) or found.rows(f"SELECT Title FROM dbo.Employees WHERE EmployeeId = '{BACK}'")[0][0]
+
+
+def check_after(point: str, found: Bed, check: Callable[[Bed], None]) -> None:
+    try:
+        check(found)
+    except AssertionError as exc:
+        raise AssertionError(f"killed {point}: {exc}") from exc
+
+
+def state_of(found: Bed) -> str:
+    """Every row there is and what has arrived; ids that the run drew are one, and so are its moments (of a second)."""
+
+    def told(row: tuple[Any, ...]) -> str:
+        return DRAWN.sub(lambda one: one[0] if one[0] in found.ids else "id", MOMENT.sub("then", repr(row)))
+
+    rows = {table: sorted(map(told, found.rows(f"SELECT * FROM {table}"))) for table in TABLES}
+    return repr((rows, [(a.external_id, a.data) for a in found.accepted]))
 
 
 def as_mirrored(found: Bed) -> dict[str, dict[str, Any]]:
@@ -422,8 +457,7 @@ def look_at(killer: Killer, canary: Canary) -> None:
 def test_create_is_killed_before_and_after_every_statement_and_every_post(
     mirrored: Base, hr: HrEmulator, killer: Killer, room: Path, canary: Canary, tell: Callable[..., None]
 ) -> None:
-    points, hit = at_every_point("create", mirrored, hr, killer, room, check_create)
-    tell("kill points", hit, of=len(points))
+    points, hit = at_every_point("create", mirrored, hr, killer, room, tell, check_create)
     look_at(killer, canary)
     assert hit == len(points)
     assert points >= {"after commit 1", "before write_intents 2", "before POST 2", "after POST 2", "after lease_drop 1"}
@@ -432,8 +466,7 @@ def test_create_is_killed_before_and_after_every_statement_and_every_post(
 def test_update_is_killed_before_and_after_every_statement_and_every_post(
     changed: Base, hr: HrEmulator, killer: Killer, room: Path, canary: Canary, tell: Callable[..., None]
 ) -> None:
-    points, hit = at_every_point("update", changed, hr, killer, room, check_update)
-    tell("kill points", hit, of=len(points))
+    points, hit = at_every_point("update", changed, hr, killer, room, tell, check_update)
     look_at(killer, canary)
     assert hit == len(points)
     assert points >= {"after open_hold 1", "before POST 2", "after POST 4", "before record_refused 1"}
@@ -461,8 +494,7 @@ def test_ingest_is_killed_before_and_after_every_statement_and_every_page(
     sent: Base, hr: HrEmulator, killer: Killer, room: Path, canary: Canary, tell: Callable[..., None]
 ) -> None:
     known, _ = traced_ingest(sent, hr, killer, room)
-    points, hit = at_every_point("ingest", sent, hr, killer, room, lambda found: check_ingest(found, known))
-    tell("kill points", hit, of=len(points))
+    points, hit = at_every_point("ingest", sent, hr, killer, room, tell, lambda found: check_ingest(found, known))
     look_at(killer, canary)
     assert hit == len(points)
     assert points >= {"after GET 3", "after mirror_update 1", "before note_absent 1", "after commit 3"}
