@@ -225,6 +225,16 @@ def _add_anyway(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--anyway", action="store_true", help="also while the provisioning job stands still")
 
 
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--job", choices=("create", "update", "reconcile"), help="this one (default: create and update)"
+    )
+    parser.add_argument("--diff", action="store_true", help="also old and new values, on stdout")
+    parser.add_argument("--on", type=_day, metavar="DATE", help="what the days until then will bring")
+    parser.add_argument("--json", action="store_true", help="everything, with old and new values, as one line of JSON")
+    _add_selection(parser)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m provisioning", description="From an HR system, through SQL, to Microsoft Entra ID."
@@ -238,16 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_sending(verbs.add_parser("create", help="send people who are about to start"))
     _add_sending(verbs.add_parser("update", help="send people whose data changed"))
     _add_sending(verbs.add_parser("reconcile", help="the same without any prefilter, and what is due to be sent again"))
-    foreseen = verbs.add_parser("plan", help="what a run would do; sends nothing")
-    foreseen.add_argument(
-        "--job", choices=("create", "update", "reconcile"), help="this one (default: create and update)"
-    )
-    foreseen.add_argument("--diff", action="store_true", help="also old and new values, on stdout")
-    foreseen.add_argument("--on", type=_day, metavar="DATE", help="what the days until then will bring")
-    foreseen.add_argument(
-        "--json", action="store_true", help="everything, with old and new values, as one line of JSON"
-    )
-    _add_selection(foreseen)
+    _add_plan(verbs.add_parser("plan", help="what a run would do; sends nothing"))
     shown = verbs.add_parser("show", help="everything known about one person, and what would be sent")
     shown.add_argument("employee_id", metavar="ID")
     shown.add_argument("--json", action="store_true", help="as one line of JSON")

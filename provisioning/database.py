@@ -278,16 +278,16 @@ class Sqlite(Database):
             yield
             return
         self.execute("BEGIN IMMEDIATE", (), "begin")
-        self._in_transaction = True
+        self._in_transaction, committed = True, False
         try:
             yield
             self.execute("COMMIT", (), "commit")
-        except BaseException:  # Ctrl-C, too, must not leave half of it; it goes on to the caller
-            with suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-            raise
+            committed = True
         finally:
             self._in_transaction = False
+            if not committed:
+                with suppress(sqlite3.Error):
+                    self._connection.execute("ROLLBACK")
 
     def json_field(self, column: str, type_name: str) -> str:
         """A field of `value`, the object at hand in json_each."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, TypeVar
 
-from provisioning import app_schema, database, jobs, migration, plan, rights, runs, tables
+from provisioning import app_schema, database, jobs, migration, outcomes, plan, rights, runs, tables
 from provisioning.app_schema import AppSchema
 from provisioning.database import Database
 from provisioning.errors import DatabaseError, NotPermitted, ProvisioningError, SettingsError, UpstreamError
@@ -20,6 +20,7 @@ from provisioning.graph import Graph
 from provisioning.hr import HrApi
 from provisioning.ledger import Ledger
 from provisioning.mirror import Fetch
+from provisioning.outcomes import Entry
 from provisioning.pacing import Clock
 from provisioning.scim import ScimMapping
 from provisioning.send import Budget
@@ -469,31 +470,24 @@ def _ledger(patient: _Patient) -> _Result:
     entries = patient.ask(lambda graph: _first_page(graph, since, patient.clock))
     apart = -int(plan.CLOCKS_APART.total_seconds())
     tried_again = {plan.same_key(str(row[0])) for row in db.rows("failed_after_sending", endpoint.target, apart)}
-    found = [entry for entry in entries if _by_sending(entry) and _about(entry) not in tried_again]
+    found = [entry for entry in entries if _by_sending(entry) and entry.key not in tried_again]
     if not found:
         return _Result("the log tells of nothing newer")
-    people = {_about(entry) for entry in found}
+    people = {entry.key for entry in found}
     after = f"what was last sent, at {newest:%Y-%m-%d %H:%M} UTC" if newest else "an empty ledger"
     told = f"the log has {len(found)} changes of {len(people)} people newer than {after}: was the database restored?"
     mend = "if so: ingest, plan, update, create, then resend --all (docs/operations.md, Restore)"
     return _Result(warnings=[(told, mend)])
 
 
-def _first_page(graph: Graph, since: datetime, clock: Clock) -> list[Any]:
+def _first_page(graph: Graph, since: datetime, clock: Clock) -> list[Entry]:
     pages = graph.log_pages(since, clock, clock.monotonic() + LOG_SECONDS)
-    return [entry for entry in next(pages, []) if isinstance(entry, Mapping)]
+    return [entry for entry in map(outcomes.understand, next(pages, [])) if entry]
 
 
-def _about(entry: Mapping[str, Any]) -> str:
-    """The externalId of whom an entry is about, as it is compared."""
-    return plan.same_key(str((entry.get("sourceIdentity") or {}).get("id")))
-
-
-def _by_sending(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry tells that something was written, in either of its spellings."""
-    action = entry.get("provisioningAction") or entry.get("action")
-    status = entry.get("provisioningStatusInfo") or entry.get("statusInfo") or {}
-    return action in ("create", "update", "disable") and status.get("status") == "success"
+def _by_sending(entry: Entry) -> bool:
+    """Whether an entry tells that something was written."""
+    return entry.action in ("create", "update", "disable") and entry.status == outcomes.SUCCESS
 
 
 CHECKS: Mapping[str, Callable[[_Patient], _Result]] = {

@@ -97,6 +97,15 @@ class UpstreamError(ProvisioningError):
     """HR or Graph refused, or could not be reached."""
 
 
+class Unavailable(UpstreamError):
+    """HR or Graph may answer the same question later, in `retry_after` seconds where it said so."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        """Say when to ask again, where that is known."""
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
 class NotPermitted(UpstreamError):
     """Graph says that this app may not ask that: an app role must be granted, asking again does not help."""
 

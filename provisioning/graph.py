@@ -17,8 +17,9 @@ from urllib.parse import quote
 import httpx
 
 from provisioning import retry, transport
-from provisioning.errors import NotPermitted, TransportError, Unacceptable, UpstreamError
+from provisioning.errors import NotPermitted, TransportError, Unavailable, UpstreamError
 from provisioning.pacing import Clock
+from provisioning.rights import JOB_ROLE, LOGS_ROLE
 from provisioning.settings import BulkUpload
 
 logger = logging.getLogger(__name__)
@@ -35,8 +36,6 @@ ENTRIES_A_PAGE = 500
 
 MOST_PAGES = 10_000
 """A log of more pages than that is taken for one that never ends."""
-
-JOB_ROLE, LOGS_ROLE = "Synchronization.Read.All", "ProvisioningLog.Read.All"
 
 STANDING = ("Paused", "NotRun", "NotConfigured", "Quarantine")
 """Job states in which what is uploaded is only staged."""
@@ -180,7 +179,7 @@ class Graph:
     def _get_patiently(self, url: str, role: str, clock: Clock, ends: float) -> dict[str, Any]:
         body: dict[str, Any] = {}
         try:
-            for attempt, seconds in retry.asking(_may_ask_again, clock, ends):
+            for attempt, seconds in retry.asking(clock, ends):
                 with attempt:
                     if clock.monotonic() >= ends:
                         raise UpstreamError("Graph: the time of this run was up before the log's last page.")
@@ -199,7 +198,7 @@ class Graph:
         try:
             body = reply.json()
         except (ValueError, RecursionError):
-            raise _Again("Graph: its answer is not JSON.", None) from None
+            raise Unavailable("Graph: its answer is not JSON.") from None
         if not isinstance(body, dict):
             raise UpstreamError("Graph: its answer is not an object.")
         return body
@@ -225,18 +224,6 @@ class Graph:
         return {"Authorization": f"Bearer {source()}"}
 
 
-class _Again(UpstreamError):
-    """An answer after which the same may be asked again, in `retry_after` seconds if Graph said so."""
-
-    def __init__(self, message: str, retry_after: float | None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
-def _may_ask_again(exc: BaseException) -> bool:
-    return isinstance(exc, _Again | TransportError) and not isinstance(exc, Unacceptable)
-
-
 def _check(reply: transport.Reply, role: str) -> None:
     """Raises for an answer that is none; with Graph's code, without its words, which may quote people."""
     if reply.status == 200:
@@ -244,8 +231,8 @@ def _check(reply: transport.Reply, role: str) -> None:
     told = f"Graph answered {reply.status} {_error_code(reply)}".rstrip()
     if reply.status == 403:
         raise NotPermitted(f"{told}: the app role {role} is missing (or, for logs, a premium licence).", role)
-    if reply.status in (408, 425, 429) or reply.status >= 500:
-        raise _Again(f"{told}.", retry.retry_after(reply.headers.get("Retry-After")))
+    if retry.may_pass(reply.status):
+        raise Unavailable(f"{told}.", retry.retry_after(reply.headers.get("Retry-After")))
     if reply.status == 404:
         raise UpstreamError(f"{told}: check GRAPH_BULK_UPLOAD_URL; the app or its job is not there.")
     raise UpstreamError(f"{told}.")

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from provisioning import bodies, retry, transport
-from provisioning.errors import TransportError, Unacceptable, UpstreamError
+from provisioning.errors import TransportError, Unavailable, UpstreamError
 from provisioning.pacing import Clock
 from provisioning.source import Resource, Source
 
@@ -23,14 +23,6 @@ logger = logging.getLogger(__name__)
 
 MOST_PAGES, MOST_RECORDS = 100_000, 1_000_000
 """A fetch of more than that is taken for one that never ends; the key of every record is kept until the last."""
-
-
-class _Again(UpstreamError):
-    """An answer after which the same request may be made again, in `retry_after` seconds if HR said so."""
-
-    def __init__(self, message: str, retry_after: float | None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
 
 
 class HrApi:
@@ -147,7 +139,7 @@ class HrApi:
             "GET", url, params={**dict(url.params), **query, **self._query}, headers=self._headers
         )
         try:
-            for attempt, seconds in retry.asking(_may_ask_again, self._clock, self._ends):
+            for attempt, seconds in retry.asking(self._clock, self._ends):
                 with attempt:
                     reply = transport.exchange(self._http, request, min(seconds, transport.DEADLINE))
                     if missing and reply.status == 404:
@@ -190,17 +182,13 @@ def _check(resource: Resource, reply: transport.Reply) -> None:
     if reply.status == 200:
         return
     told = f"{resource.table}: HR answered {reply.status}"
-    if reply.status in (408, 425, 429) or reply.status >= 500:
-        raise _Again(f"{told}.", retry.retry_after(reply.headers.get("Retry-After")))
+    if retry.may_pass(reply.status):
+        raise Unavailable(f"{told}.", retry.retry_after(reply.headers.get("Retry-After")))
     if reply.status in (401, 403):
         raise UpstreamError(f"{told}: check client.auth in HR_SOURCE and the rights of that account.")
     if reply.status in range(300, 400):
         raise UpstreamError(f"{told}, a redirect, which is not followed: credentials go to client.base_url only.")
     raise UpstreamError(f"{told}: check endpoint.path and its parameters in HR_SOURCE.")
-
-
-def _may_ask_again(exc: BaseException) -> bool:
-    return isinstance(exc, _Again | TransportError) and not isinstance(exc, Unacceptable)
 
 
 def _json(resource: Resource, reply: transport.Reply) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TextIO
+from typing import TextIO, TypedDict, Unpack
 
 from provisioning import (
     database,
@@ -123,39 +123,44 @@ def _ingest_one(
     """Mirror one endpoint; gives back what went wrong. One endpoint's outage does not keep the others."""
     fetch = Fetch(table, tables.keys(db, table))
     try:
-        began, last = db.utc_now(), tables.last_fetch(db, table.name)
-        with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
-            for _ in _spool_changes(db, api, resource, fetch, spool):
-                if observe:
-                    observe({"fetched": report.counts["fetched"] + fetch.fetched})
-            needed = settings.hr_source is not None and resource is settings.hr_source.people
-            mapped = uses_column(db)
-            _check_complete(fetch, mapped, needed=needed)
-            _check_shrinkage(fetch, last.fetched if last else len(fetch.held_keys), settings.max_shrink)
-            with db.transaction():
-                newer, at = tables.refreshed_since(db, table, database.stamp(began)), database.stamp(db.utc_now())
-                _write_spooled(db, fetch, spool, newer)
-                missing = tables.note_absent(db, table, fetch, newer, at)
-                tables.record_fetch(db, table, fetch, report.run_id, at, of_people=needed)
+        _mirror(db, api, resource, fetch, report, settings, observe)
     except (UpstreamError, DatabaseError) as exc:
         logger.error("Ingest of %s failed: %s", resource.table, exc)
         runs.add(report, fetched=fetch.fetched)
         return str(exc)
-    runs.add(
-        report,
-        fetched=fetch.fetched,
-        inserted=fetch.inserted,
-        updated=fetch.updated,
-        unchanged=fetch.unchanged,
-        missing=missing,
-        rejected=fetch.rejections,
-    )
-    _note_fetch(fetch, report)
+    return None
+
+
+def _mirror(
+    db: Database,
+    api: HrApi,
+    resource: Resource,
+    fetch: Fetch,
+    report: Report,
+    settings: Settings,
+    observe: Observer | None,
+) -> None:
+    """Fetch an endpoint whole, then write what differs, in one transaction."""
+    table = fetch.table
+    began, last = db.utc_now(), tables.last_fetch(db, table.name)
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
+        for _ in _spool_changes(db, api, resource, fetch, spool):
+            if observe:
+                observe({"fetched": report.counts["fetched"] + fetch.fetched})
+        needed = settings.hr_source is not None and resource is settings.hr_source.people
+        mapped = uses_column(db)
+        _check_complete(fetch, mapped, needed=needed)
+        _check_shrinkage(fetch, last.fetched if last else len(fetch.held_keys), settings.max_shrink)
+        with db.transaction():
+            newer, at = tables.refreshed_since(db, table, database.stamp(began)), database.stamp(db.utc_now())
+            _write_spooled(db, fetch, spool, newer)
+            missing = tables.note_absent(db, table, fetch, newer, at)
+            tables.record_fetch(db, table, fetch, report.run_id, at, of_people=needed)
+    _count_fetch(fetch, missing, report)
     if needed and last is None and (unseen := fetch.unseen(mapped)):
         report.note(
             f"warning: no record has {', '.join(unseen)}, which the mapping uses; check HR_SOURCE or the mapping."
         )
-    return None
 
 
 def _spool_changes(db: Database, api: HrApi, resource: Resource, fetch: Fetch, spool: TextIO) -> Iterator[None]:
@@ -225,7 +230,17 @@ def _write_spooled(db: Database, fetch: Fetch, spool: TextIO, newer: set[str]) -
     tables.write(db, fetch.table, changes())
 
 
-def _note_fetch(fetch: Fetch, report: Report) -> None:
+def _count_fetch(fetch: Fetch, missing: int, report: Report) -> None:
+    """What a fetch that was written brought, and whom it rejected."""
+    runs.add(
+        report,
+        fetched=fetch.fetched,
+        inserted=fetch.inserted,
+        updated=fetch.updated,
+        unchanged=fetch.unchanged,
+        missing=missing,
+        rejected=fetch.rejections,
+    )
     for one in fetch.rejected:
         report.note(f"rejected {one.table} {one.key or '(no key)'}: {'; '.join(one.reasons)}")
     report.untold += fetch.rejections - len(fetch.rejected)
@@ -265,79 +280,51 @@ class Selection:
 EVERYBODY = Selection()
 
 
-def create(
-    settings: Settings,
-    selection: Selection = EVERYBODY,
-    *,
-    anyway: bool = False,
-    clock: Clock | None = None,
-    patience: float = 0.0,
-    observe: Observer | None = None,
-) -> Report:
+class How(TypedDict, total=False):
+    """How a sending run goes about it.
+
+    `anyway`: also where the job over there stands still, so that what is sent is only staged. `patience`: seconds that
+    it waits for another run. `observe` is shown the counts.
+    """
+
+    anyway: bool
+    clock: Clock | None
+    patience: float
+    observe: Observer | None
+
+
+def create(settings: Settings, selection: Selection = EVERYBODY, **how: Unpack[How]) -> Report:
     """Send active people whose ValidFrom is due and who were never sent. Raises UnfinishedRun if somebody is left."""
-    return _send(settings, Job.CREATE, selection, clock or Clock(), patience, anyway=anyway, observe=observe)
+    return _send(settings, Job.CREATE, selection, **how)
 
 
-def update(
-    settings: Settings,
-    selection: Selection = EVERYBODY,
-    *,
-    anyway: bool = False,
-    clock: Clock | None = None,
-    patience: float = 0.0,
-    observe: Observer | None = None,
-) -> Report:
+def update(settings: Settings, selection: Selection = EVERYBODY, **how: Unpack[How]) -> Report:
     """Send people sent before whose SCIM user is no longer the one sent. Raises UnfinishedRun if somebody is left."""
-    return _send(settings, Job.UPDATE, selection, clock or Clock(), patience, anyway=anyway, observe=observe)
+    return _send(settings, Job.UPDATE, selection, **how)
 
 
-def reconcile(
-    settings: Settings,
-    selection: Selection = EVERYBODY,
-    *,
-    anyway: bool = False,
-    clock: Clock | None = None,
-    patience: float = 0.0,
-    observe: Observer | None = None,
-) -> Report:
+def reconcile(settings: Settings, selection: Selection = EVERYBODY, **how: Unpack[How]) -> Report:
     """Like update, looking at everybody sent before; re-sends what is old, and reports of late managers."""
-    return _send(settings, Job.RECONCILE, selection, clock or Clock(), patience, anyway=anyway, observe=observe)
+    return _send(settings, Job.RECONCILE, selection, **how)
 
 
-def resend(
-    settings: Settings,
-    since: datetime | None,
-    *,
-    anyway: bool = False,
-    clock: Clock | None = None,
-    patience: float = 0.0,
-    observe: Observer | None = None,
-) -> Report:
+def resend(settings: Settings, since: datetime | None, **how: Unpack[How]) -> Report:
     """Send everybody again who was last sent at or after `since` (None: everybody ever sent)."""
-    return _send(settings, Job.RESEND, EVERYBODY, clock or Clock(), patience, since, anyway=anyway, observe=observe)
+    return _send(settings, Job.RESEND, EVERYBODY, since, **how)
 
 
 def _send(
-    settings: Settings,
-    job: Job,
-    selection: Selection,
-    clock: Clock,
-    patience: float,
-    since: datetime | None = None,
-    *,
-    anyway: bool,
-    observe: Observer | None,
+    settings: Settings, job: Job, selection: Selection, since: datetime | None = None, **how: Unpack[How]
 ) -> Report:
-    """`anyway`: also where the job over there stands still, so that what is sent is only staged."""
-    report = Report(job.value, no_counts(job.value))
+    clock, report = how.get("clock") or Clock(), Report(job.value, no_counts(job.value))
     with (
         runs.working(settings, clock, report, retry.DATABASE_PATIENCE) as work,
-        work.lease(patience) as lease,
+        work.lease(how.get("patience", 0.0)) as lease,
         runs.recorded(work.db, report, work.target),
     ):
         if job is Job.CREATE:
             _warn_of_old_ingest(work)
-        _send_due(work, lease, work.rules(job, since), selection, anyway=anyway, observe=observe)
+        _send_due(work, lease, work.rules(job, since), selection, how)
     return report
 
 
@@ -353,17 +340,15 @@ class _Decided:
     narrowed: bool
 
 
-def _send_due(
-    work: Work, lease: Lease, rules: Rules, selection: Selection, *, anyway: bool, observe: Observer | None
-) -> None:
+def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection, how: How) -> None:
     work.book.purge(work.settings.history_days)
     decided = _decide(work, rules, selection)
     _tell_vanished(work.report, work.book.vanished())
     _tell_recreated(work)
     with Graph(work.endpoint) as graph:
         standing = _standing_job(work, graph) if decided.ids else None
-        only_first = None if anyway else standing
-        sender = work.sender(lease, graph, rules, decided.guard, RUN_SECONDS, only_first, observe)
+        only_first = None if how.get("anyway") else standing
+        sender = work.sender(lease, graph, rules, decided.guard, RUN_SECONDS, only_first, how.get("observe"))
         with _tallied(work, sender, decided.cut, decided.short):
             sender.run(decided.ids, decided.parked, check_names=decided.narrowed)
 
@@ -444,21 +429,22 @@ def _hold(work: Work, held: Sequence[guards.Held], over: set[str], *, named: boo
 
 def affordable(work: Work, rules: Rules, due: Sequence[Due], held: set[str]) -> tuple[list[Due], str | None]:
     """As many as the day's calls suffice for, and why not all: leavers, then joiners, then changes, over all jobs."""
-    left = max(0, work.budget.for_runs - work.book.calls_used().used_today)
-    if _calls(due) <= left:
+    left = work.calls_left()
+    if calls(len(due)) <= left:
         return list(due), None
     first = [d for d in due if d.group in (plan.Group.FORCED, plan.Group.LEAVER)]
     other, group = (Job.UPDATE, plan.Group.LEAVER) if rules.job is Job.CREATE else (Job.CREATE, plan.Group.JOINER)
     others = plan.make(work.book.people(work.mapping), replace(rules, job=other, resend_since=None)).due
-    kept = _calls([d for d in others if d.group is group and d.key not in held])
+    kept = calls(sum(d.group is group and d.key not in held for d in others))
     people = max(min(len(first), left * MOST_OPERATIONS), (left - kept) * MOST_OPERATIONS)
     told = f"of the {work.budget.daily_limit} calls of 24 h (GRAPH_DAILY_CALL_LIMIT) {left} are left for this run"
     told += f", {work.budget.reserve} are kept for resyncs" + (f", {kept} for more urgent people" if kept else "")
     return list(due[:people]), told
 
 
-def _calls(due: Sequence[Due]) -> int:
-    return -(-len(due) // MOST_OPERATIONS)
+def calls(people: int) -> int:
+    """How many Graph calls so many people take."""
+    return -(-people // MOST_OPERATIONS)
 
 
 def _tell_vanished(report: Report, vanished: list[str]) -> None:

@@ -4,12 +4,13 @@ import logging
 import math
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import tenacity
 
+from provisioning.errors import TransportError, Unacceptable, Unavailable
 from provisioning.pacing import Clock
 
 PAGE_PATIENCE = 30.0
@@ -19,8 +20,6 @@ DATABASE_PATIENCE, DATABASE_PAUSE = 180.0, 5.0
 """Seconds that a database may be out of reach, and between two tries; a serverless one takes about a minute to wake."""
 
 logger = logging.getLogger(__name__)
-
-Predicate = Callable[[BaseException], bool]
 
 
 def retry_after(header: str | None, now: datetime | None = None) -> float | None:
@@ -48,20 +47,28 @@ def backoff(attempt: int, cap: float = 60.0) -> float:
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not cryptography
 
 
-def asking(
-    again: Predicate, clock: Clock, ends: float | None = None
-) -> Iterator[tuple[tenacity.AttemptManager, float]]:
+def may_pass(status: int) -> bool:
+    """Whether an HTTP status says that the same request may succeed later."""
+    return status in (408, 425, 429) or status >= 500
+
+
+def asking(clock: Clock, ends: float | None = None) -> Iterator[tuple[tenacity.AttemptManager, float]]:
     """Attempts at one reading of HR or Graph, each with the seconds it may take.
 
-    They end, the last one included, PAGE_PATIENCE after the first failure; an error's `retry_after` (seconds) is
-    honoured and does not count. Nothing is waited for that would end after `ends` (of the clock's monotonic time).
+    After Unavailable and TransportError it is asked again, unless the answer was Unacceptable. The attempts end, the
+    last one included, PAGE_PATIENCE after the first failure; an error's `retry_after` (seconds) is honoured and does
+    not count. Nothing is waited for that would end after `ends` (of the clock's monotonic time).
     """
     stop = _StopAfterFirstFailure(PAGE_PATIENCE, clock, ends)
     attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(again), stop=stop, wait=_wait_as_told, sleep=clock.sleep, reraise=True
+        retry=tenacity.retry_if_exception(_is_passing), stop=stop, wait=_wait_as_told, sleep=clock.sleep, reraise=True
     )
     for attempt in attempts:
         yield attempt, stop.left()
+
+
+def _is_passing(exc: BaseException) -> bool:
+    return isinstance(exc, Unavailable | TransportError) and not isinstance(exc, Unacceptable)
 
 
 class Outage:

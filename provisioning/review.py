@@ -209,12 +209,12 @@ def _today(work: Work, rounds: Sequence[Job], selection: Selection) -> None:
     foreseen.held = weighing.weigh(work.book, rules, guard, due)
     stopped = {plan.same_key(i) for h in foreseen.held for i in h.people}
     going = [d for d in chosen if d.key not in stopped]
-    affordable = _calls_left(work) * MOST_OPERATIONS
+    affordable = work.calls_left() * MOST_OPERATIONS
     if foreseen.one_run:  # it leaves calls to more urgent people of the other job
         affordable = len(jobs.affordable(work, rules, going, stopped | waits)[0])
     _add(work, rules, chosen, foreseen, affordable)
     _tell(work, foreseen)
-    work.report.answer["more_days"] = -(-max(0, foreseen.calls - _calls_left(work)) // work.budget.for_runs)
+    work.report.answer["more_days"] = -(-max(0, foreseen.calls - work.calls_left()) // work.budget.for_runs)
     existing = {h.kind: h.hold_id for h in standing if h.due_on is None}
     work.report.answer["holds"] = [_as_hold(h, existing.get(h.kind)) for h in holds.merged(foreseen.held)]
 
@@ -252,15 +252,7 @@ def _add(
         person |= {"deferred": True} if one.key in deferred else {}
         foreseen.people.append(person | ({"day": day.isoformat()} if day else {}))
     joiners = 0 if foreseen.one_run else sum(d.group is Group.JOINER for d in going)
-    foreseen.calls += _calls(joiners) + _calls(len(going) - joiners)  # create sends the ones, update the others
-
-
-def _calls_left(work: Work) -> int:
-    return max(0, work.budget.for_runs - work.book.calls_used().used_today)
-
-
-def _calls(people: int) -> int:
-    return -(-people // MOST_OPERATIONS)
+    foreseen.calls += jobs.calls(joiners) + jobs.calls(len(going) - joiners)  # create sends the ones, update the others
 
 
 def foreseen_person(due: Due, before: Mapping[str, Any], mapping: ScimMapping) -> dict[str, Any]:
@@ -287,7 +279,7 @@ def _tell(work: Work, foreseen: Foreseen) -> None:
     )
     work.report.answer |= {
         "actions": dict(Counter(p["action"] for p in people)),
-        "calls_left": _calls_left(work),
+        "calls_left": work.calls_left(),
         "seconds": round(foreseen.calls / CALLS_PER_SECOND, 1),
         "people": people,
         "parked_people": [{"employee_id": p.employee_id, "reasons": list(p.reasons)} for p in parked],

@@ -12,7 +12,8 @@ APP_ROLE = "provisioning_app"
 """The database role of the app; its grants stand in sql/grants.sql."""
 
 UPLOAD_ROLE = "SynchronizationData-User.Upload"
-READING_ROLES = ("ProvisioningLog.Read.All", "Synchronization.Read.All")
+LOGS_ROLE, JOB_ROLE = "ProvisioningLog.Read.All", "Synchronization.Read.All"
+READING_ROLES = (LOGS_ROLE, JOB_ROLE)
 """App roles without which people are sent all the same, but outcomes, the job's status and its schema are not read.
 
 https://learn.microsoft.com/graph/permissions-reference

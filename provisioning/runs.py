@@ -247,6 +247,10 @@ class Work:
             only_first=only_first,
         )
 
+    def calls_left(self) -> int:
+        """How many of the day's calls a run may still use."""
+        return max(0, self.budget.for_runs - self.book.calls_used().used_today)
+
     def tell_the_days_calls(self) -> None:
         """Put into the summary record how many of the tenant's calls are used; left out where that cannot be read."""
         with suppress(ProvisioningError):

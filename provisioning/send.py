@@ -123,7 +123,6 @@ class Sender:
         self._clock, self._budget = clock, budget
         self._ends, self._mapping_changed, self._only_first = ends, mapping_changed, only_first
         self._observe = observe or (lambda counts: None)
-        self._begun = 0
         self._pace = Pace(clock)
         self._pool = clock.workers(MOST_IN_FLIGHT)
         self.tally = Tally()
@@ -134,13 +133,9 @@ class Sender:
         self._seen_tokens: set[str] = set()
         self._tokens: dict[str, str] = {}
         self._in_doubt: set[str] = set()
-        self._blocked = False
-        self._succeeded = False
-        self._given_up = 0
-        self._systematic = 0
-        self._extra_calls = 0
         self._waiting_refusals: list[tuple[Due, str]] = []
-        self._check_names = False
+        self._blocked = self._succeeded = self._check_names = False
+        self._begun = self._given_up = self._systematic = self._extra_calls = 0
 
     def run(self, due: Sequence[str], parked: Iterable[Parked] = (), *, check_names: bool = False) -> Tally:
         """Send those due (EmployeeIds), in their order, and whoever is forced meanwhile; give the lease back.

@@ -696,8 +696,8 @@ INGEST = (
         "an endpoint is written in more than one transaction",
         _in(
             JOBS,
-            "            with db.transaction():\n                newer",
-            "            if True:\n                newer",
+            "        with db.transaction():\n            newer",
+            "        if True:\n            newer",
         ),
         "test_kill_points.py::test_ingest_is_killed_before_and_after_every_statement_and_every_page",
     ),

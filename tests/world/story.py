@@ -150,6 +150,8 @@ def _troubles(chance: random.Random, found: Weather, people: list[str], start: f
         events.append(Event(at + chance.uniform(600, 9000), "resume_job", (chance.random() < 0.7,)))
     if chance.random() < 0.02:
         events.append(Event(at, "terminate_many", (14,)))
+        hit = [Event(at + chance.uniform(300, 2 * HOUR), "resync", (who, {})) for who in people[:14]]
+        events += hit if chance.random() < 0.5 else []
         events.append(Event(at + 2 * HOUR, "mend"))
     return events
 
