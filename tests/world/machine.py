@@ -230,6 +230,11 @@ class Machine:
         return any(t.process is program for t in self.scheduler.tasks)
 
     @property
+    def at_work(self) -> list[Program]:
+        """Who has not ended yet, each once."""
+        return list({id(t.process): t.process for t in self.scheduler.tasks if isinstance(t.process, Program)}.values())
+
+    @property
     def busy(self) -> bool:
         """Whether any process of ours is at work."""
         return any(t.process is not self._network for t in self.scheduler.tasks)

@@ -128,9 +128,8 @@ class World:
         while moment - self.now > 0.001:
             step = min(moment, self.now + 600.0)
             self.machine.scheduler.run_until(START.timestamp() + step)
-            for program in self.machine.programs:
-                if program.alive and self.machine.scheduler.now - program.began > FUNCTION_TIMEOUT:
-                    self.machine.kill(program)
+            for program in self._overdue():
+                self.machine.kill(program)
 
     def wait_for_quiet(self) -> None:
         """Until nobody is at work, frozen ones included."""
@@ -143,10 +142,9 @@ class World:
             if self._overdue() or self.now <= before:
                 self.wait_until(self.now + 1.0)
 
-    def _overdue(self) -> bool:
+    def _overdue(self) -> list[Program]:
         now = self.machine.scheduler.now
-        late = (p for p in self.machine.programs if p.alive and now - p.began > FUNCTION_TIMEOUT)
-        return any(self.machine.works(p) for p in late)
+        return [p for p in self.machine.at_work if p.alive and now - p.began > FUNCTION_TIMEOUT]
 
     # --- people ---------------------------------------------------------------------------------------------------
 
