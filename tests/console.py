@@ -1,4 +1,4 @@
-"""`make console`: the operators' page on this machine, filled with the demo's data.
+"""`make console`: the operators' page on this machine, filled with an invented fortnight (tests/fortnight.py).
 
 The app answers as in production, through Microsoft's worker library; an HTTP server on loopback stands for the host.
 """
@@ -6,14 +6,10 @@ The app answers as in production, through Microsoft's worker library; an HTTP se
 import os
 import sys
 import tempfile
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-from tests import demo
-from tests.emulators import people
-from tests.emulators.graph import GraphEmulator
-from tests.emulators.hr import HrEmulator
+from tests import fortnight
 from tests.host import Host, Visitor
 from tests.worker import Worker
 
@@ -63,35 +59,13 @@ def served(port: int = PORT) -> Served:
     return server
 
 
-def fill(told: demo.Demo) -> None:
-    """The demo as far as there is something to see: a hold that waits, somebody who failed, a change that is due."""
-    demo.first_load(told)
-    demo.a_day_of_changes(told)
-    for employee_id in demo.MISTAKEN:
-        told.hr.patch(employee_id, {"Active": False})
-    told.graph.directory().occupy(demo.CLASHING)
-    told.hr.put(demo.newcomer(demo.CLASHING, told.today))
-    told.run("ingest")
-    told.run("create")
-    told.run("update", ends_with=3)
-    told.run("outcomes")
-    told.hr.patch(demo.OTHERS[0], {"Title": "Warden of the lighthouse"})
-    told.run("ingest")
-
-
 def main() -> int:
-    today = datetime.now(UTC).date()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        HrEmulator(people.invent(1000, today=today), {"basic": ("svc", demo.PASSWORD)}) as hr,
-        GraphEmulator() as graph,
-    ):
-        told = demo.Demo(folder, hr, graph, today)
-        hr.patch(demo.REPORT, {"ManagerId": demo.MANAGER})
-        fill(told)
+    with tempfile.TemporaryDirectory() as folder, fortnight.company(Path(folder)) as told:
+        print(f"A fortnight in a company of {fortnight.PEOPLE} people passes …", flush=True)
+        fortnight.live(told)
         os.environ.update(told.environ)
         with served() as server:
-            print(f"\nhttp://127.0.0.1:{server.server_port}/api/console   (Ctrl-C stops)", flush=True)
+            print(f"http://127.0.0.1:{server.server_port}/api/console   (Ctrl-C stops)", flush=True)
             try:
                 server.serve_forever()
             except KeyboardInterrupt:
