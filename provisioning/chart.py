@@ -15,12 +15,14 @@ HEIGHT, WIDTH, GAP = 40, 20, 4
 def chart(days: Days, ahead: Days) -> Markup:
     """A row of bars for each kind, each to its own scale: days that are over, then those to come, in outline."""
     rows = (_row(kind, days, ahead) for kind in ROWS)
-    axis = element("div", *(element("span", t) for t in _ends(days, ahead)), class_="axis", aria_hidden="true")
-    return element("div", *rows, axis, _table(days, ahead), class_="chart")
+    key = element(
+        "p", element("span", "done", class_="done"), element("span", "to come", class_="to-come"), class_="key"
+    )
+    return join([key, element("div", *rows, class_="chart"), _table(days, ahead)])
 
 
 def _ends(days: Days, ahead: Days) -> list[str]:
-    return [days[0]["day"], f"today {days[-1]['day']}", ahead[-1]["day"]] if days and ahead else []
+    return [days[0]["day"], "today", ahead[-1]["day"]] if days and ahead else []
 
 
 def _row(kind: str, days: Days, ahead: Days) -> Markup:
@@ -34,8 +36,10 @@ def _row(kind: str, days: Days, ahead: Days) -> Markup:
     picture = element(
         "svg", *bars, line, viewBox=box, preserveAspectRatio="none", role="img", aria_label=f"{kind}: {told}"
     )
-    label = element("p", element("strong", kind.capitalize()), " ", element("span", told))
-    return element("div", label, picture, class_=f"series {kind}")
+    peak = element("span", f"most a day: {most:,}", class_="peak") if any([*over, *later]) else None
+    label = element("p", element("strong", kind.capitalize()), " ", element("span", told), " ", peak)
+    axis = element("div", *(element("span", t) for t in _ends(days, ahead)), class_="axis", aria_hidden="true")
+    return element("div", label, picture, axis, class_=f"series {kind}")
 
 
 def _bar(place: int, kind: str, day: Mapping[str, Any], most: int, ahead: bool) -> Markup:

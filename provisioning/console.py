@@ -85,12 +85,14 @@ def fields(body: bytes) -> dict[str, str]:
 def headers() -> dict[str, str]:
     """What a browser must know of the page: only this style and this script, and nobody may frame it.
 
+    Of images only the icon, which stands in the page: without one browsers ask for /favicon.ico, and say it is refused.
     A Referrer-Policy stricter than same-origin would make browsers send a form's Origin as null.
     """
     policy = {
         "default-src": "'none'",
         "style-src": _hash(_asset("console.css")),
         "script-src": _hash(_asset("console.js")),
+        "img-src": "data:",
         "form-action": "'self'",
         "base-uri": "'none'",
         "frame-ancestors": "'none'",

@@ -4,7 +4,9 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
-_VOID = ("input", "meta", "rect", "line", "br")
+_VOID = ("input", "meta", "link", "br")
+_DRAWN = ("rect", "line")
+"""Of SVG: closed in themselves."""
 
 
 class Markup(str):
@@ -22,8 +24,8 @@ def element(name: str, /, *parts: Part, **attributes: Any) -> Markup:
     Of attributes `for_` is for, `aria_label` aria-label; one that is True stands alone, None and False are left out.
     """
     shown = "".join(_attribute(key, value) for key, value in attributes.items())
-    if name in _VOID:
-        return Markup(f"<{name}{shown}>" if name in ("input", "meta", "br") else f"<{name}{shown}/>")
+    if name in _VOID or name in _DRAWN:
+        return Markup(f"<{name}{shown}{'/' if name in _DRAWN else ''}>")
     return Markup(f"<{name}{shown}>{join(parts)}</{name}>")
 
 

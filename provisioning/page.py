@@ -4,6 +4,7 @@ It holds personal data: it goes to a signed-in Reader only. Every text is escape
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +20,19 @@ Answer = Mapping[str, Any]
 TITLE = "HR to Entra"
 HOME, APPROVE, RESYNC = "/api/console", "/api/console/approve", "/api/console/resync"
 SIGN_IN = "/.auth/login/aad?post_login_redirect_uri=/api/console"
+ICON = (
+    "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>"
+    "<rect width='16' height='16' rx='3' fill='%231b5a9c'/>"
+    "<path d='M3 8h9M8 4l4 4-4 4' fill='none' stroke='white' stroke-width='2'/></svg>"
+)
 MOST_SHOWN = 200
 """So many people of a hold or of a code are shown; the command line has them all."""
+
+FEW = 4
+"""So many attributes of a step are named at once."""
+
+ONE = {"candidates": "candidate", "calls": "call", "entries": "entry"}
+"""How a count of one is called, where that is another word."""
 
 JOBS = ("ingest", "create", "update", "reconcile", "outcomes")
 MENDS = {
@@ -31,6 +43,9 @@ MENDS = {
     "unconfirmed": "Entra's log says nothing of them; reconcile sends them again after a day.",
     "recreated": "They had an account, and somebody deleted it.",
 }
+
+SECTIONS = ("held", "failed", "unconfirmed", "recreated")
+"""What has a section of its own, with the people in it."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,7 @@ def one_person(look: Look, person: Answer, notice: Notice | None = None) -> str:
     """Everything known of one person."""
     employee_id = str(person["employee_id"])
     parts = [
+        _name(person),
         _standing(look, person),
         _differences(person),
         _timeline(person["trail"]),
@@ -108,6 +124,7 @@ def _page(
         element("meta", charset="utf-8"),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
+        element("link", rel="icon", href=ICON),
         element("title", title),
         element("style", raw(look.style)),
     )
@@ -150,7 +167,7 @@ def _notice(notice: Notice | None) -> Markup | None:
 
 
 def _section(title: str, *parts: Part, id_: str | None = None) -> Markup:
-    return element("section", element("h2", title, id=id_), *parts)
+    return element("section", element("h2", title), *parts, id=id_)
 
 
 def _empty(text: str) -> Markup:
@@ -158,11 +175,14 @@ def _empty(text: str) -> Markup:
 
 
 def _table(name: str, columns: Sequence[str], rows: Iterable[Sequence[Part]]) -> Markup:
-    """A table that sorts by script; wide ones scroll by themselves."""
+    """A table that sorts by script; on a phone each row stands on its own, each cell with its column's name."""
     head = element("tr", *(element("th", column, scope="col") for column in columns))
-    body = (element("tr", *(element("td", cell) for cell in row)) for row in rows)
-    table = element("table", element("thead", head), element("tbody", *body), class_="sortable")
-    return element("div", table, class_="wide", tabindex=0, role="region", aria_label=name)
+    body = (element("tr", *(_cell(*pair) for pair in zip(columns, row, strict=True))) for row in rows)
+    return element("table", element("thead", head), element("tbody", *body), class_="sortable", aria_label=name)
+
+
+def _cell(column: str, cell: Part) -> Markup:
+    return element("td", element("span", cell), data_label=column)
 
 
 def _link(employee_id: str) -> Markup:
@@ -196,16 +216,7 @@ def _first_steps() -> Markup:
 
 
 def _counts(status: Answer) -> Markup:
-    tiles = [
-        element(
-            "li",
-            element("strong", f"{status[name]:,}"),
-            element("span", name),
-            title=mend,
-            class_=_urgency(name, status),
-        )
-        for name, mend in MENDS.items()
-    ]
+    tiles = [_tile(name, status) for name in MENDS]
     used, limit = status["calls_used"], status["calls_limit"]
     calls = element("span", f"of {limit:,} calls of 24 h")
     meter = element("meter", f"{used} of {limit}", value=used, max=limit, high=limit * 0.8, aria_label="calls used")
@@ -223,14 +234,18 @@ def _counts(status: Answer) -> Markup:
     return element("section", element("ul", *tiles, class_="tiles"), *(element("p", n) for n in [*notes, told]))
 
 
-def _urgency(name: str, status: Answer) -> str | None:
-    return "look" if status[name] and name != "due" else None
+def _tile(name: str, status: Answer) -> Markup:
+    """So many people; where something is to be done, the way to it."""
+    shown = join([element("strong", f"{status[name]:,}"), element("span", name)])
+    urgent = bool(status[name]) and name != "due"
+    way = element("a", shown, href=f"#{name}") if urgent and name in SECTIONS else shown
+    return element("li", way, title=MENDS[name], class_="look" if urgent else None)
 
 
 def _holds(look: Look, holds: Sequence[Answer]) -> Markup:
     if not holds:
         return _section("Held for approval", _empty("Nothing waits. What a guard stops appears here, with its people."))
-    return _section("Held for approval", *(_hold(look, hold) for hold in holds))
+    return _section("Held for approval", *(_hold(look, hold) for hold in holds), id_="held")
 
 
 def _hold(look: Look, hold: Answer) -> Markup:
@@ -272,13 +287,13 @@ def _failures(status: Answer) -> Markup:
     again = element(
         "p", "Mended? ", element("code", "python -m provisioning retry-failed"), " makes them due once more."
     )
-    return _section("Failed in Entra", again, *groups)
+    return _section("Failed in Entra", again, *groups, id_="failed")
 
 
 def _failure(of: Answer, people: Sequence[Answer]) -> Markup:
     hers = [p for p in people if (p["code"] or "(no code)") == of["code"]][:MOST_SHOWN]
     rows = (
-        (_link(p["employee_id"]), _when(p["at"]), p["action"], p["reason"], "with the next run" if p["due"] else "no")
+        (_link(p["employee_id"]), _time(p["at"]), p["action"], p["reason"], "with the next run" if p["due"] else "no")
         for p in hers
     )
     title = element("h3", element("code", of["code"]), f" {_people(of['count'])}")
@@ -291,7 +306,7 @@ def _failure(of: Answer, people: Sequence[Answer]) -> Markup:
 def _named(kind: str, ids: Sequence[str]) -> Markup | None:
     if not ids:
         return None
-    return _section(kind.capitalize(), element("p", MENDS[kind]), _links(ids))
+    return _section(kind.capitalize(), element("p", MENDS[kind]), _links(ids), id_=kind)
 
 
 def _jobs(jobs: Answer) -> Markup:
@@ -299,12 +314,22 @@ def _jobs(jobs: Answer) -> Markup:
     if not known:
         return _section("Last runs", _empty("No job has run yet."))
     rows = ((job, *_run(jobs[job])) for job in known)
-    return _section("Last runs", _table("Last runs", ("job", "began (UTC)", "took", "ended", "counts"), rows))
+    return _section("Last runs", _table("Last runs", ("job", "began", "took", "ended", "counts"), rows))
 
 
 def _run(run: Answer) -> tuple[Part, ...]:
-    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in (run["counts"] or {}).items() if count)
-    return _when(run["started_at"]), _took(run), _ended(run["exit_code"]), counts or "nothing to do"
+    known = run["counts"] or {}
+    counts = ", ".join(_counted(name, count) for name, count in known.items() if count)
+    return (
+        _time(run["started_at"]),
+        _took(run),
+        _ended(run["exit_code"]),
+        counts or ("nothing to do" if known else "–"),
+    )
+
+
+def _counted(name: str, count: int) -> str:
+    return f"{count:,} {ONE.get(name, name) if count == 1 else name.replace('_', ' ')}"
 
 
 def _ended(code: int | None) -> Markup:
@@ -313,21 +338,31 @@ def _ended(code: int | None) -> Markup:
     return element("span", words.get(code, f"failed, exit {code}"), class_=f"badge {kind}")
 
 
-def _took(run: Answer) -> str:
+def _took(run: Answer) -> Part:
     if not run["started_at"] or not run["ended_at"]:
         return "–"
     began, ended = (datetime.fromisoformat(run[name]) for name in ("started_at", "ended_at"))
-    return printed.duration((ended - began).total_seconds())
+    seconds = (ended - began).total_seconds()
+    return element("data", printed.duration(seconds), value=round(seconds))
 
 
-def _when(text: str | None) -> Part:
-    """A time as people read it; a machine finds it whole in the element."""
-    if not text:
-        return "–"
-    return f"{text[:16].replace('T', ' ')} UTC"
+def _when(text: str | None) -> str:
+    """A time as people read it."""
+    return f"{text[:16].replace('T', ' ')} UTC" if text else "–"
+
+
+def _time(text: str | None) -> Part:
+    """The same; a machine finds it whole in the element."""
+    return element("time", _when(text), datetime=text) if text else "–"
 
 
 # --- one person ---------------------------------------------------------------------------------------------------
+
+
+def _name(person: Answer) -> Markup | None:
+    user = person["payload"] or (person["sent"] or {}).get("user") or {}
+    told = " · ".join(str(user[name]) for name in ("displayName", "title") if user.get(name))
+    return element("p", told, class_="lead") if told else None
 
 
 def _standing(look: Look, person: Answer) -> Markup:
@@ -360,16 +395,19 @@ def _differences(person: Answer) -> Markup:
     shown = {p: c for p, c in person["attributes"].items() if not created or c["new"] is not None}
     if not shown:
         return _section("What would change", _empty("Nothing: what would be sent is what was sent last."))
-    rows = (
-        (
-            path,
-            printed.value(change["old"]),
-            printed.value(change["new"]),
-            "only set on create" if change.get("only_on_create") else "",
-        )
-        for path, change in shown.items()
-    )
-    return _section("What would change", _table("What would change", ("attribute", "sent last", "now", "remark"), rows))
+    rows = (_difference(path, change) for path, change in shown.items())
+    return _section("What would change", _table("What would change", ("attribute", "sent last", "now"), rows))
+
+
+def _difference(path: str, change: Answer) -> tuple[Part, ...]:
+    remark = element("span", " (only set on create)", class_="quiet") if change.get("only_on_create") else None
+    old, new = (element(name, printed.value(change[of])) for name, of in (("del", "old"), ("ins", "new")))
+    return join([element("code", _short(path)), remark]), old, new
+
+
+def _short(path: str) -> str:
+    """An attribute's path as mapping.sql spells it: enterprise:department."""
+    return re.sub(r"^urn:.*:([\w-]+):2\.0:User:", r"\1:", path)
 
 
 def _timeline(trail: Sequence[Answer]) -> Markup:
@@ -379,16 +417,27 @@ def _timeline(trail: Sequence[Answer]) -> Markup:
 
 
 def _step(step: Answer) -> Markup:
+    run = f"{step['job']} {str(step['run_id'])[:8]}" if step.get("job") and step.get("run_id") else None
     known = [step.get(name) for name in ("action", "status", "code")]
     by = f"by {step['by']}" if step.get("by") else None
     state = "inactive" if step.get("active") is False else None
     told = " ".join(str(part) for part in (*known, state, by, step.get("remark")) if part)
     kind = {"failure": "bad", "success": "well"}.get(str(step.get("status")), "quiet")
-    paths = ", ".join(step.get("attributes") or ())
-    more = (step.get("reason"), step.get("recommended_action"), paths or None)
-    lines = (element("p", line, class_="quiet") for line in more if line)
-    when = element("time", _when(step["at"]), datetime=step["at"])
-    return element("li", when, " ", element("span", step["kind"], class_=f"badge {kind}"), " ", told, *lines)
+    lines = (
+        element("p", line, class_="quiet") for line in (step.get("reason"), step.get("recommended_action")) if line
+    )
+    badge = element("span", step["kind"], class_=f"badge {kind}")
+    ran = element("span", f" {run}", class_="quiet") if run else None
+    return element("li", _time(step["at"]), " ", badge, " ", told, ran, *lines, _attributes(step))
+
+
+def _attributes(step: Answer) -> Markup | None:
+    """Which attributes a step was about; of many, how many they are comes first."""
+    paths = [_short(path) for path in step.get("attributes") or ()]
+    told = element("p", ", ".join(paths), class_="quiet") if paths else None
+    if len(paths) <= FEW:
+        return told
+    return element("details", element("summary", f"{len(paths)} attributes"), told, class_="quiet")
 
 
 def _details(title: str, content: Markup | None) -> Markup:

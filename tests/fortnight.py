@@ -26,7 +26,7 @@ DAYS, SINCE = 14, 6
 
 PEOPLE = 180
 PASSWORD = "fortnight-password"  # of the emulator
-DUE = "E00100"
+DUE = "E00012"
 MISTAKEN = [f"E{n:05d}" for n in range(101, 126)]
 NAMELESS = [f"E{n:05d}" for n in range(131, 145)]
 CLASHING = ["J00901", "J00902"]

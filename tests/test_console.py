@@ -25,7 +25,7 @@ __all__ = ["db", "environ", "hold", "host", "local", "settings"]  # fixtures
 
 READER, OPERATOR, APPROVER = (VISITORS[role] for role in ALL)
 NASTY = "<script>alert(\"x\")</script> & 'O'Brien' \"; --"
-VOID = {"input", "meta", "br"}
+VOID = {"input", "meta", "link", "br"}
 
 
 class Page(HTMLParser):
@@ -180,7 +180,7 @@ def test_only_this_style_and_this_script_run_and_nothing_is_kept(host: Host, tar
 def test_no_personal_data_stands_in_an_address(host: Host, hold: str) -> None:
     for found in (see(host), see(host, employee_id="A1")):
         for link in found.all("a"):
-            assert re.fullmatch(r"#main|/api/console(\?employee_id=[\w.-]+)?", str(link["href"]))
+            assert re.fullmatch(r"#\w+|/api/console(\?employee_id=[\w.-]+)?", str(link["href"]))
 
 
 def test_whatever_stands_in_a_row_is_text(host: Host, db: Database, settings: Settings) -> None:
@@ -221,7 +221,7 @@ def test_the_page_tells_the_last_runs_what_waits_and_who_failed(
     assert "1 due" in text
     assert "1 failed" in text
     assert "1 of 2,000 calls of 24 h" in text
-    assert re.search(r"create \d{4}-\d\d-\d\d \d\d:\d\d UTC 1 s done 3 candidates, 3 sent, 1 calls", text)
+    assert re.search(r"create \d{4}-\d\d-\d\d \d\d:\d\d UTC 1 s done 3 candidates, 3 sent, 1 call ", text)
     assert "AzureActiveDirectoryDuplicateUserPrincipalName 1 person Mend: " in text
     (failed,) = aftermath.status(settings).answer["failed_people"]
     assert failed["reason"] in text
