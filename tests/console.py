@@ -6,7 +6,8 @@ The app answers as in production, through Microsoft's worker library; an HTTP se
 import os
 import sys
 import tempfile
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests import fortnight
@@ -17,10 +18,11 @@ ROOT = Path(__file__).parent.parent
 PORT = 7072
 
 
-class Served(HTTPServer):
-    """One request at a time, as the worker library wants it."""
+class Served(ThreadingHTTPServer):
+    """Many connections, since browsers open some that they do not use; one call at a time, as the library wants it."""
 
     host: Host
+    one_at_a_time = threading.Lock()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -35,9 +37,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, method: str) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        self.server.host.site = f"http://{self.headers['Host']}"  # as func start takes it from there, too
         try:
-            found = self.server.host.call(Visitor(headers=dict(self.headers)), method, self.path, body)
+            with self.server.one_at_a_time:
+                self.server.host.site = f"http://{self.headers['Host']}"  # as func start takes it from there, too
+                found = self.server.host.call(Visitor(headers=dict(self.headers)), method, self.path, body)
         except LookupError:
             self.send_error(404)
             return
