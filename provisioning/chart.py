@@ -52,10 +52,10 @@ def _bar(place: int, kind: str, day: Mapping[str, Any], most: int, ahead: bool) 
 
 
 def _table(days: Days, ahead: Days) -> Markup:
-    head = element("tr", element("th", "day", scope="col"), *(element("th", k, scope="col") for k in ROWS))
+    head = element("tr", element("th", "Day", scope="col"), *(element("th", k.capitalize(), scope="col") for k in ROWS))
     rows = (
         element("tr", element("th", day["day"], scope="row"), *(element("td", day.get(kind, "–")) for kind in ROWS))
         for day in (*days, *ahead)
     )
-    table = element("table", element("thead", head), element("tbody", *rows))
+    table = element("table", element("thead", head), element("tbody", *rows), class_="numbers")
     return element("details", element("summary", "The same in numbers"), join([table]))

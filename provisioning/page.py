@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
@@ -298,7 +299,7 @@ def _failure(of: Answer, people: Sequence[Answer]) -> Markup:
     )
     title = element("h3", element("code", of["code"]), f" {_people(of['count'])}")
     mend = of["recommended_action"] or "Entra recommends nothing; look at the reason of each."
-    columns = ("EmployeeId", "when", "action", "what Entra says", "goes again")
+    columns = ("EmployeeId", "When", "Action", "What Entra says", "Goes again")
     table = _table(f"Who failed with {of['code']}", columns, rows)
     return element("article", title, element("p", element("strong", "Mend: "), mend), table)
 
@@ -314,7 +315,7 @@ def _jobs(jobs: Answer) -> Markup:
     if not known:
         return _section("Last runs", _empty("No job has run yet."))
     rows = ((job, *_run(jobs[job])) for job in known)
-    return _section("Last runs", _table("Last runs", ("job", "began", "took", "ended", "counts"), rows))
+    return _section("Last runs", _table("Last runs", ("Job", "Began", "Took", "Ended", "Counts"), rows))
 
 
 def _run(run: Answer) -> tuple[Part, ...]:
@@ -396,7 +397,7 @@ def _differences(person: Answer) -> Markup:
     if not shown:
         return _section("What would change", _empty("Nothing: what would be sent is what was sent last."))
     rows = (_difference(path, change) for path, change in shown.items())
-    return _section("What would change", _table("What would change", ("attribute", "sent last", "now"), rows))
+    return _section("What would change", _table("What would change", ("Attribute", "Sent last", "Now"), rows))
 
 
 def _difference(path: str, change: Answer) -> tuple[Part, ...]:
@@ -413,22 +414,35 @@ def _short(path: str) -> str:
 def _timeline(trail: Sequence[Answer]) -> Markup:
     if not trail:
         return _section("Timeline", _empty("Nothing was sent of her yet."))
-    return _section("Timeline", element("ol", *(_step(step) for step in reversed(trail)), class_="timeline"))
+    alike = (list(steps) for _, steps in groupby(reversed(list(enumerate(trail))), _alike))
+    steps = ([step for _, step in of] for of in alike)
+    return _section("Timeline", element("ol", *(_step(newest, older) for newest, *older in steps), class_="timeline"))
 
 
-def _step(step: Answer) -> Markup:
-    run = f"{step['job']} {str(step['run_id'])[:8]}" if step.get("job") and step.get("run_id") else None
-    known = [step.get(name) for name in ("action", "status", "code")]
-    by = f"by {step['by']}" if step.get("by") else None
-    state = "inactive" if step.get("active") is False else None
-    told = " ".join(str(part) for part in (*known, state, by, step.get("remark")) if part)
+def _alike(numbered: tuple[int, Answer]) -> object:
+    """What is told as one step: that somebody opened her again and again."""
+    number, step = numbered
+    return step.get("by") if step["kind"] == "opened" else number
+
+
+def _step(step: Answer, older: Sequence[Answer]) -> Markup:
     kind = {"failure": "bad", "success": "well"}.get(str(step.get("status")), "quiet")
+    badge = element("span", step["kind"], class_=f"badge {kind}")
+    run = f" {step['job']} {str(step['run_id'])[:8]}" if step.get("job") and step.get("run_id") else None
+    ran = element("span", run, class_="quiet") if run else None
+    more = f", {len(older) + 1} times since {_when(older[-1]['at'])}" if older else None
     lines = (
         element("p", line, class_="quiet") for line in (step.get("reason"), step.get("recommended_action")) if line
     )
-    badge = element("span", step["kind"], class_=f"badge {kind}")
-    ran = element("span", f" {run}", class_="quiet") if run else None
-    return element("li", _time(step["at"]), " ", badge, " ", told, ran, *lines, _attributes(step))
+    return element("li", _time(step["at"]), " ", badge, " ", _told(step), ran, more, *lines, _attributes(step))
+
+
+def _told(step: Answer) -> str:
+    """What a step was, in words."""
+    by = f"by {step['by']}" if step.get("by") else None
+    state = "inactive" if step.get("active") is False else None
+    known = (step.get("action"), step.get("status"), step.get("code"), state, by, step.get("remark"))
+    return " ".join(str(part) for part in known if part)
 
 
 def _attributes(step: Answer) -> Markup | None:

@@ -33,6 +33,7 @@ TEST_SQLSERVER = os.environ.get("TEST_SQLSERVER", "")
 NOT_TESTED = "SQL SERVER IS NOT TESTED: set TEST_SQLSERVER to an ODBC connection string"
 NO_DRIVER = "A FAILING SQL SERVER IS NOT TESTED: Microsoft's ODBC driver cannot be loaded; apt-get install unixodbc"
 NO_ODBC = "LOGINS THROUGH ODBC ARE NOT TESTED: pyodbc cannot be loaded; apt-get install unixodbc"
+NO_BROWSER = "THE PAGE IS NOT TESTED IN A BROWSER: no chromium is found; apt-get install chromium, or set TEST_CHROMIUM"
 TABLES = (
     *("dbo.Employees", "dbo.Organizations", "dbo.Locations", "dbo.AbsentRecords", "dbo.EmployeeAccounts"),
     *(f"provisioning.{t}" for t in ("ledger", "intents", "forced", "refused", "leases", "calls")),
@@ -287,8 +288,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
     told = [] if TEST_SQLSERVER else [NOT_TESTED]
     told += [reason for reason in (NO_ODBC, NO_DRIVER) if any(reason in one for one in skipped)]
+    _tell_loudly(terminalreporter, "SQL Server", told)
+    _tell_loudly(terminalreporter, "Browser", [NO_BROWSER] if any(NO_BROWSER in one for one in skipped) else [])
+
+
+def _tell_loudly(terminalreporter: Any, title: str, told: list[str]) -> None:
     if told:
-        terminalreporter.section("SQL Server", sep="!")
+        terminalreporter.section(title, sep="!")
     for line in told:
         terminalreporter.line(line)
 

@@ -26,10 +26,10 @@ DAYS, SINCE = 14, 6
 
 PEOPLE = 180
 PASSWORD = "fortnight-password"  # of the emulator
-DUE = "E00012"
+DUE = "E00013"
 MISTAKEN = [f"E{n:05d}" for n in range(101, 126)]
 NAMELESS = [f"E{n:05d}" for n in range(131, 145)]
-CLASHING = ["J00901", "J00902"]
+CLASHES_ON, CLASHING = 10, ["J00901", "J00902"]
 REFUSED = "E00150"
 DELETED = "E00151"
 APPROVER = "ada@contoso.example"
@@ -131,11 +131,15 @@ def _ordinary_day(told: Company, day: int) -> None:
         told.hr.patch(f"E{160 + sum(LEAVERS[:day]) + n:05d}", {"Active": False, "TerminatedDate": f"{told.today}"})
     for n in range(CHANGES[day]):
         told.hr.patch(f"E{1 + sum(CHANGES[:day]) + n:05d}", {"Title": f"{_TITLES[n % 5]} {day}"})
-    if day == DAYS - 4:
+    if day == CLASHES_ON:
         told.graph.directory().occupy(CLASHING[0])
         told.hr.put(newcomer(CLASHING[0], told.today))
-    for job in (jobs.ingest, jobs.create, jobs.update, aftermath.collect):
-        told.run(job)
+    told.run(jobs.ingest)
+    if JOINERS[day] or day == CLASHES_ON:
+        told.run(jobs.create)
+    if LEAVERS[day] or CHANGES[day]:
+        told.run(jobs.update)
+    told.run(aftermath.collect)
 
 
 def _last_hour(told: Company) -> None:
