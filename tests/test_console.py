@@ -171,6 +171,7 @@ def test_only_this_style_and_this_script_run_and_nothing_is_kept(host: Host, tar
         assert policy[directive] == f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
     assert policy["form-action"] == "'self'"
+    assert policy["img-src"] == "data:"  # the icon
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["referrer-policy"] == "same-origin"  # a stricter one makes a form's Origin null
     assert not [name for _, attributes in found.tags for name in attributes if name == "style" or name.startswith("on")]
@@ -181,6 +182,13 @@ def test_no_personal_data_stands_in_an_address(host: Host, hold: str) -> None:
     for found in (see(host), see(host, employee_id="A1")):
         for link in found.all("a"):
             assert re.fullmatch(r"#\w+|/api/console(\?employee_id=[\w.-]+)?", str(link["href"]))
+
+
+def test_a_tile_leads_to_those_it_counts(host: Host, hold: str) -> None:
+    found = see(host)
+    assert [link["href"] for link in found.all("a") if str(link["href"]).startswith("#")] == ["#main", "#held"]
+    places = [attributes.get("id") for _, attributes in found.tags]
+    assert {"main", "held"} <= set(places)
 
 
 def test_whatever_stands_in_a_row_is_text(host: Host, db: Database, settings: Settings) -> None:
@@ -296,6 +304,25 @@ def test_a_person_is_found_with_state_differences_timeline_and_payload(
     assert (payload["externalId"], payload["title"]) == ("A1", "Otter")
     assert "opened by ada@contoso.example" in found.text
     assert trail(settings) == [("opened", "ada@contoso.example")]
+
+
+def test_a_timeline_tells_once_that_somebody_opened_her_again_and_again(host: Host, settings: Settings) -> None:
+    jobs.create(settings, NAMED)
+    for _ in range(3):
+        found = see(host, employee_id="A1")
+    timeline = found.text.partition("Timeline")[2]
+    assert re.search(r"opened by ada@contoso\.example, 3 times since \d{4}-\d\d-\d\d \d\d:\d\d UTC", timeline)
+    assert found.of("span").count("opened") == 1
+    assert len(trail(settings)) == 3
+
+
+def test_a_timeline_names_runs_and_counts_attributes_where_they_are_many(host: Host, settings: Settings) -> None:
+    run_id = jobs.create(settings, NAMED).run_id
+    aftermath.collect(settings)
+    found = see(host, employee_id="A1")
+    assert f" create {run_id[:8]}" in found.of("span")
+    assert any(re.fullmatch(r"\d+ attributes", summary) for summary in found.of("summary"))
+    assert "enterprise:employeeNumber" in found.text.partition("Timeline")[2].partition("Payload")[0]
 
 
 def test_only_an_operator_gets_the_resync_form_and_is_named(
