@@ -29,6 +29,9 @@ ICON = (
 MOST_SHOWN = 200
 """So many people of a hold or of a code are shown; the command line has them all."""
 
+MOST_ROWS = 10
+"""A longer table of people is folded."""
+
 FEW = 4
 """So many attributes of a step are named at once."""
 
@@ -76,9 +79,9 @@ def overview(look: Look, status: Answer, notice: Notice | None = None, asked: st
         _counts(status),
         _holds(look, status["holds"]),
         _failures(status),
-        _named("unconfirmed", status["unconfirmed_people"]),
-        _named("recreated", status["recreated_people"]),
-        _section("Fourteen days back, fourteen ahead", chart(status["days"], status["ahead"])),
+        _named("unconfirmed", status),
+        _named("recreated", status),
+        _chart(status["days"], status["ahead"]),
         _jobs(status["jobs"]),
     ]
     return _page(look, TITLE, [None if begun else _first_steps(), *parts], notice, asked)
@@ -105,7 +108,7 @@ def one_person(look: Look, person: Answer, notice: Notice | None = None) -> str:
 def refusal(look: Look, notice: Notice, *, sign_in: bool) -> str:
     """Why something was not done, and the way back."""
     way = element("a", "Sign in", href=SIGN_IN) if sign_in else element("a", "← Back to the page", href=HOME)
-    return _page(look, TITLE, [element("p", way)], notice, searches=False)
+    return _page(look, f"Not possible · {TITLE}", [element("p", way)], notice, searches=False)
 
 
 # --- the frame ----------------------------------------------------------------------------------------------------
@@ -190,10 +193,19 @@ def _link(employee_id: str) -> Markup:
     return element("a", employee_id, href=f"{HOME}?employee_id={quote(employee_id, safe='')}")
 
 
-def _links(ids: Sequence[str], count: int | None = None) -> Markup:
-    links = [part for i in ids[:MOST_SHOWN] for part in (_link(i), " ")]
-    more = (len(ids) if count is None else count) - len(ids[:MOST_SHOWN])
-    return element("p", *links, f"… and {more:,} more" if more > 0 else None, class_="people")
+def _links(ids: Sequence[str], count: int) -> Markup:
+    shown = ids[:MOST_SHOWN]
+    links = (part for i in shown for part in (_link(i), " "))
+    return element("p", *links, _rest(count, shown), class_="people")
+
+
+def _rest(count: int, shown: Sequence[object]) -> Markup | None:
+    return element("span", f"… and {count - len(shown):,} more") if count > len(shown) else None
+
+
+def _folded(ids: Sequence[str], content: Markup) -> Markup:
+    """Shown when it is asked for; the first ids tell who they are."""
+    return element("details", element("summary", f"Who: {', '.join(ids[:5])}{', …' if len(ids) > 5 else ''}"), content)
 
 
 def _people(count: int) -> str:
@@ -222,17 +234,17 @@ def _counts(status: Answer) -> Markup:
     calls = element("span", f"of {limit:,} calls of 24 h")
     meter = element("meter", f"{used} of {limit}", value=used, max=limit, high=limit * 0.8, aria_label="calls used")
     tiles.append(element("li", element("strong", f"{used:,}"), calls, meter, class_="calls"))
-    read = status["outcomes"]
-    told = (
-        f"Entra's log is read up to {_when(read['read_to'])}."
-        if read["on"]
-        else (
-            "Entra's log was not read in the last 24 hours, so nobody is called failed or unconfirmed with certainty: "
-            "look at collect_outcomes, or run python -m provisioning outcomes"
-        )
-    )
-    notes = [f"{n.capitalize()}: {MENDS[n]}" for n in MENDS if status[n] and n in ("due", "parked")]
-    return element("section", element("ul", *tiles, class_="tiles"), *(element("p", n) for n in [*notes, told]))
+    waiting = (element("p", f"{n.capitalize()}: {MENDS[n]}") for n in ("due", "parked") if status[n])
+    return element("section", element("ul", *tiles, class_="tiles"), *waiting, _how_far(status["outcomes"]))
+
+
+def _how_far(read: Answer) -> Markup:
+    """How far Entra's log is known, without which nobody is called failed."""
+    if read["on"]:
+        return element("p", f"Entra's log is read up to {_when(read['read_to'])}.")
+    told = "Entra's log was not read in the last 24 hours, so nobody is called failed or unconfirmed with certainty: "
+    timer, by_hand = element("code", "collect_outcomes"), element("code", "python -m provisioning outcomes")
+    return element("p", told, "look at ", timer, ", or run ", by_hand, ".")
 
 
 def _tile(name: str, status: Answer) -> Markup:
@@ -255,9 +267,7 @@ def _hold(look: Look, hold: Answer) -> Markup:
     paths = [f"{path}: {of['people']}" for path, of in hold["attributes"].items()]
     since = f"Since {_when(hold['held_at'])}, hold {hold['hold_id']}, by {hold['job']}."
     ids = hold["employee_ids"]
-    shown = element(
-        "details", element("summary", f"Who: {', '.join(ids[:5])}{', …' if count > 5 else ''}"), _links(ids, count)
-    )
+    shown = _folded(ids, _links(ids, count))
     return element(
         "article",
         element("h3", title),
@@ -301,13 +311,21 @@ def _failure(of: Answer, people: Sequence[Answer]) -> Markup:
     mend = of["recommended_action"] or "Entra recommends nothing; look at the reason of each."
     columns = ("EmployeeId", "When", "Action", "What Entra says", "Goes again")
     table = _table(f"Who failed with {of['code']}", columns, rows)
-    return element("article", title, element("p", element("strong", "Mend: "), mend), table)
+    shown = table if len(hers) <= MOST_ROWS else _folded([p["employee_id"] for p in hers], table)
+    return element("article", title, element("p", element("strong", "Mend: "), mend), shown, _rest(of["count"], hers))
 
 
-def _named(kind: str, ids: Sequence[str]) -> Markup | None:
+def _named(kind: str, status: Answer) -> Markup | None:
+    ids = status[f"{kind}_people"]
     if not ids:
         return None
-    return _section(kind.capitalize(), element("p", MENDS[kind]), _links(ids), id_=kind)
+    return _section(kind.capitalize(), element("p", MENDS[kind]), _links(ids, status[kind]), id_=kind)
+
+
+def _chart(days: Sequence[Answer], ahead: Sequence[Answer]) -> Markup:
+    moved = any(count for day in (*days, *ahead) for count in day.values() if isinstance(count, int))
+    empty = _empty("Nobody came, left or changed, and nobody is about to. What runs send is drawn here.")
+    return _section("Fourteen days back, fourteen ahead", chart(days, ahead) if moved else empty)
 
 
 def _jobs(jobs: Answer) -> Markup:

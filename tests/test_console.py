@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from provisioning import aftermath, chart, console, jobs, review
+from provisioning import aftermath, chart, console, jobs, page, review
 from provisioning.database import Database
 from provisioning.markup import element
 from provisioning.settings import Settings
@@ -214,7 +214,12 @@ def test_before_anything_has_run_the_page_says_what_to_do_first(host: Host) -> N
     found = see(host)
     assert "Nothing has run yet" in found.text
     assert found.of("code")[:2] == ["python -m provisioning doctor", "python -m provisioning ingest"]
-    for empty in ("Nothing waits.", "No job has run yet.", "Nothing is known: Entra's log is not read."):
+    for empty in (
+        "Nothing waits.",
+        "No job has run yet.",
+        "Nobody came, left or changed",
+        "Nothing is known: Entra's log is not read.",
+    ):
         assert empty in found.text
 
 
@@ -235,6 +240,20 @@ def test_the_page_tells_the_last_runs_what_waits_and_who_failed(
     assert failed["reason"] in text
     assert failed["recommended_action"] in text
     assert "Nothing has run yet" not in text
+
+
+def test_of_very_many_people_some_are_shown_folded_and_the_rest_counted(host: Host, settings: Settings) -> None:
+    ids = [f"E{n:04d}" for n in range(1000)]
+    failed = [
+        {"employee_id": i, "at": None, "action": "create", "code": "Full", "reason": "Full", "due": False} for i in ids
+    ]
+    many = {"failed": 3000, "failed_people": failed, "unconfirmed": 4000, "unconfirmed_people": ids}
+    many["failures"] = [{"code": "Full", "count": 3000, "recommended_action": None}]
+    found = Page(page.overview(page.Look("", ""), {**aftermath.status(settings).answer, **many}))
+    assert "Who: E0000, E0001, E0002, E0003, E0004, …" in found.of("summary")
+    assert found.of("a").count("E0199") == 2
+    assert "E0200" not in found.of("a")
+    assert [text for text in found.of("span") if "more" in text] == ["… and 2,800 more", "… and 3,800 more"]
 
 
 def test_a_hold_shows_its_people_and_only_an_approver_gets_the_form(host: Host, hold: str) -> None:
@@ -344,6 +363,7 @@ def test_a_resync_that_cannot_be_is_told_on_a_page(host: Host, db: Database, emp
     answer = post(host, OPERATOR, "resync", employee_id=employee_id)
     assert answer.status == status
     assert Page(answer.text).all("a")[-1]["href"] == "/api/console"
+    assert Page(answer.text).of("h1") == ["Not possible"]
 
 
 def test_on_ones_own_machine_the_operator_sees_and_does_everything(local: Host, hold: str, settings: Settings) -> None:
