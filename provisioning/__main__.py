@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TextIO
 
-from provisioning import aftermath, doctor, erasure, holds, jobs, person, printed, progress, review, runs
+from provisioning import aftermath, by_hand, doctor, erasure, holds, jobs, person, printed, progress, review, runs
 from provisioning.errors import ProvisioningError, SettingsError
 from provisioning.jobs import Selection
 from provisioning.plan import Job
@@ -131,6 +131,8 @@ _AFTERWARDS: dict[str, Callable[[argparse.Namespace, Settings], Report]] = {
     "status": lambda options, settings: aftermath.status(settings),
     "purge": lambda options, settings: erasure.purge(settings, options.days),
     "forget": _forget,
+    "disable": lambda options, settings: by_hand.disable(settings, options.employee_id, options.by),
+    "enable": lambda options, settings: by_hand.enable(settings, options.employee_id, options.by),
 }
 
 
@@ -266,8 +268,20 @@ def _parser() -> argparse.ArgumentParser:
     resync.add_argument("employee_id", metavar="ID")
     resync.add_argument("--no-refresh", action="store_true", help="send her as mirrored, without asking HR")
     _add_anyway(resend)
+    _add_by_hand(verbs)
     _add_afterwards(verbs)
     return parser
+
+
+def _add_by_hand(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    told = {
+        "disable": "an urgent leaver: inactive now and whatever HR says, until HR agrees or enable",
+        "enable": "take back a disable: HR counts again",
+    }
+    for verb, what in told.items():
+        parser = verbs.add_parser(verb, help=what)
+        parser.add_argument("employee_id", metavar="ID")
+        parser.add_argument("--by", required=True, metavar="NAME", help="in whose name")
 
 
 def _add_afterwards(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

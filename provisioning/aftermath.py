@@ -212,6 +212,8 @@ def status(settings: Settings, *, clock: Clock | None = None) -> Report:
         report.answer["failures"] = _by_code(trail.failed(work.db, work.target))
         report.answer |= {name: counted.counts[name] for name in ("failed", "unconfirmed")}
         report.answer |= {"recreated": len(recreated), **counted.answer}
+        by_hand = [one.told() for one in work.book.disabled_by_hand()]
+        report.answer |= {"by_hand": len(by_hand), "by_hand_people": by_hand[:MOST_NAMED]}
         report.answer["outcomes"] = {"on": work.log is not None, "read_to": trail.told_at(read.read_to)}
         used = work.book.calls_used().used_today
         report.answer |= {"calls_used": used, "calls_limit": work.budget.daily_limit}
@@ -237,9 +239,10 @@ def _last_runs(db: Database, target: str) -> dict[str, Any]:
 
 
 def without_reasons(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """A status for a caller who may not see people's data: Entra's reasons quote it."""
+    """A status for a caller who may not see people's data: Entra's reasons quote it, and operators have names."""
     people = [{name: part for name, part in one.items() if name != "reason"} for one in answer["failed_people"]]
-    return {**answer, "failed_people": people}
+    by_hand = [{name: part for name, part in one.items() if name != "by"} for one in answer["by_hand_people"]]
+    return {**answer, "failed_people": people, "by_hand_people": by_hand}
 
 
 def _holds(work: Work) -> list[dict[str, Any]]:
@@ -320,5 +323,8 @@ def _in_words(answer: dict[str, Any]) -> list[str]:
         words.append(f"{job:<14} {run['started_at']}  {ended}")
     names = ("due", "held", "parked", "failed", "unconfirmed", "recreated")
     words.append(", ".join(f"{answer[name]} {name}" for name in names))
+    if answer["by_hand"]:
+        named = ", ".join(one["employee_id"] for one in answer["by_hand_people"][:20])
+        words.append(f"disabled by hand, whatever HR says: {answer['by_hand']} ({named})")
     words.append(f"{answer['calls_used']} of {answer['calls_limit']} calls of 24 h are used")
     return words

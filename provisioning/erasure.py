@@ -57,7 +57,7 @@ def forget(settings: Settings, employee_id: str, *, clock: Clock | None = None) 
             _check_forgettable(db, settings, spelled or employee_id, mirrored=spelled is not None)
             if table is not None and spelled is not None:
                 _take_out(db, table, [spelled])
-            db.run("forget_person", *[spelled or employee_id] * 12)
+            db.run("forget_person", *[spelled or employee_id] * 13)
             db.run("forget_examples", f'%"{spelled or employee_id}"%')
             tombstones.add(db, employee_id)
         report.answer["status"] = "forgotten"

@@ -166,7 +166,12 @@ class Guard:
         return due.disables and not due.expected and not self.is_approved(due)
 
     def _kinds(self, due: Due, renamed: bool) -> list[Kind]:
-        """The classes a person falls in; whether the class is held is another question."""
+        """The classes a person falls in; whether the class is held is another question.
+
+        Who is disabled by hand was named by somebody: only a mark stands before that.
+        """
+        if due.by_hand:
+            return [(PROTECTED, "")] if due.protected and due.disables else []
         waiting_first_load = due.key in self._known.waiting.get((FIRST_LOAD, ""), ())
         first = not due.person.sent and (not self._known.people_sent or waiting_first_load)
         if first and due.key not in self._known.named and due.person.forced_token is None:

@@ -361,6 +361,7 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
     made = plan.make(book.people(work.mapping, *condition), rules)
+    _tell_disabled(work, made.agreed)
     waiting = _waiting(work, rules)
     due = [d for d in made.due if d.person.forced_token is None]  # the forced come by themselves
     chosen = selection.of(due, _keys(h.people for h in waiting if h.kind[0] != guards.FIRST_LOAD))
@@ -454,6 +455,16 @@ def _tell_vanished(report: Report, vanished: list[str]) -> None:
         named = ", ".join(vanished[:20]) + (", …" if len(vanished) > 20 else "")
         report.note(f"out of scope: {len(vanished)} people last sent as active are no longer in dbo.ScimUsers: {named}")
         report.exit_code = 3
+
+
+def _tell_disabled(work: Work, agreed: Sequence[str]) -> None:
+    """Who is disabled by hand; it ends for those whom HR has ended as well."""
+    if agreed:
+        work.book.end_disabled(agreed, None, "HR agrees")
+        work.report.note(f"no longer disabled by hand, since HR agrees: {', '.join(agreed[:20])}")
+    if left := [one.employee_id for one in work.book.disabled_by_hand()]:
+        named = ", ".join(left[:20]) + (", …" if len(left) > 20 else "")
+        work.report.note(f"disabled by hand, whatever HR says: {len(left)} people: {named}")
 
 
 def _tell_recreated(work: Work) -> None:
@@ -560,7 +571,10 @@ def resync(
             _ask(work, employee_id)
         if refresh:
             _refresh(work, employee_id)
-        _force(work, employee_id, by, over_http=over_http)
+        found = work.book.find(employee_id)
+        if found is None:
+            raise UnknownEmployee(employee_id)
+        force(work, found, by, over_http=over_http)
     return report
 
 
@@ -617,12 +631,12 @@ def _refresh(work: Work, employee_id: str) -> None:
         tables.record_refresh(db, table, str(rows[0][table.key.name]))
 
 
-def _force(work: Work, employee_id: str, by: str | None, *, over_http: bool) -> None:
-    """Put her down as forced, if nothing speaks against it, then try for the lease: whoever holds it will find her."""
+def force(work: Work, found: str, by: str | None, *, over_http: bool = False) -> None:
+    """Put her down as forced, if nothing speaks against it, then try for the lease: whoever holds it will find her.
+
+    `found`: her EmployeeId as it is spelled. The report's answer then says what became of her. Raises as `resync` does.
+    """
     book, report = work.book, work.report
-    found = book.find(employee_id)
-    if found is None:
-        raise UnknownEmployee(employee_id)
     rules = work.rules(Job.RESYNC)
     due = _judged(book, rules, found)
     if over_http and not due.changed:

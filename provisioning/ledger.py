@@ -1,5 +1,6 @@
 """What was sent, what is in flight, who may send: the tables of schema provisioning, apart from ingest's."""
 
+import itertools
 import json
 import logging
 import uuid
@@ -15,6 +16,7 @@ from provisioning.errors import DatabaseError
 from provisioning.pacing import Clock
 from provisioning.plan import Due, Person, same_key
 from provisioning.scim import ENTERPRISE, ScimMapping
+from provisioning.trail import told_at
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ WINDOW_LIMIT = 38
 NOBODY_MISSING = ("", "0001-01-01 00:00:00.0000000")
 
 _VIEW = "ScimUsers"
+_OF_SOME = ("where_ids", "where_user_names")
+"""Conditions that ask for some people only."""
 
 
 class Lease:
@@ -115,6 +119,19 @@ class CallsUsed:
     free_in: float
 
 
+@dataclass(frozen=True)
+class ByHand:
+    """Somebody disabled by name, whatever HR says: since when, and by whom."""
+
+    employee_id: str
+    at: datetime | None
+    by: str
+
+    def told(self) -> dict[str, Any]:
+        """As it is shown to operators."""
+        return {"employee_id": self.employee_id, "at": told_at(self.at), "by": self.by}
+
+
 class Ledger:
     """The bookkeeping of one target."""
 
@@ -127,18 +144,31 @@ class Ledger:
         """Rows of dbo.ScimUsers beside what was last sent; `condition` names one of queries/where_*.sql.
 
         The SCIM user last sent comes along with a few people asked for by id only: of everybody it is too much.
+        Whoever is disabled by hand comes along, too, where the view has no row of hers.
         """
         self._identifiers = self._identifiers or _identifiers(self.db, mapping)
         text = database.query(condition, self.db.engine) if condition else ""
         payload = "CASE WHEN l.cleared_at IS NULL THEN l.scim_user END" if condition == "where_ids" else "NULL"
-        taken = (*[self.target] * 5, *self._missing, *parameters)
+        taken = (*[self.target] * 5, *self._missing, self.target, *parameters)
         rows = self.db.rows("people", *taken, condition=text, payload=payload, **self._identifiers)
         width, key = len(mapping.columns), mapping.control["EmployeeId"]
-        return (_person(row, width, key) for row in rows)
+        found = (_person(row, width, key) for row in rows)
+        return found if condition in _OF_SOME else itertools.chain(found, self._unmapped(mapping))
+
+    def _unmapped(self, mapping: ScimMapping) -> Iterator[Person]:
+        """Who is disabled by hand and not in the view: a row of nulls but for her EmployeeId."""
+        width, key = len(mapping.columns), mapping.control["EmployeeId"]
+        for employee_id, *rest in self.db.rows("disabled_unmapped", self.target, self.target):
+            row: list[Any] = [None] * width
+            row[key] = employee_id
+            yield _person((*row, *rest), width, key)
 
     def people_of(self, mapping: ScimMapping, employee_ids: Sequence[str]) -> list[Person]:
         """These people, as they are now."""
-        return list(self.people(mapping, "where_ids", json.dumps(list(employee_ids))))
+        found = list(self.people(mapping, "where_ids", json.dumps(list(employee_ids))))
+        if lacking := {same_key(i) for i in employee_ids} - {same_key(p.employee_id) for p in found}:
+            found += [p for p in self._unmapped(mapping) if same_key(p.employee_id) in lacking]
+        return found
 
     def namesakes(self, mapping: ScimMapping, user_names: Sequence[str]) -> list[Person]:
         """Everybody who has one of these user names."""
@@ -229,6 +259,22 @@ class Ledger:
         told = reason[:500]
         once = (*key, self.run_id)
         self.db.run("record_refused", *key, *key, user_hash, told, *once, told, *once)
+
+    def disable(self, employee_id: str, by: str) -> None:
+        """Put somebody down as disabled by hand, by name."""
+        key = (self.target, employee_id)
+        once = (*key, self.run_id)
+        self.db.run("disable_by_hand", *key, by, *key, *once, by, *once)
+
+    def end_disabled(self, employee_ids: Sequence[str], by: str | None, remark: str | None = None) -> None:
+        """These people are no longer disabled by hand: `by` took it back, or the remark says why."""
+        mine = (self.target, json.dumps(list(employee_ids)))
+        self.db.run("end_disabled", self.run_id, by, remark, *mine, *mine)
+
+    def disabled_by_hand(self) -> list[ByHand]:
+        """Who is disabled by hand, the longest first."""
+        rows = self.db.rows("disabled_by_hand", self.target)
+        return [ByHand(str(employee_id), database.as_utc(at), str(by)) for employee_id, at, by in rows]
 
     def force(self, employee_id: str, by: str | None = None) -> str:
         """Put somebody down as forced, at the request of `by`; gives back the token of this request."""
@@ -359,6 +405,7 @@ def _person(row: tuple[Any, ...], width: int, key: int) -> Person:
         answered_at=database.as_utc(rest[17]),
         retry=rest[18] is not None,
         sent_user=rest[19],
+        by_hand=bool(rest[20]),
     )
 
 

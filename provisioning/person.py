@@ -29,8 +29,9 @@ def show(settings: Settings, employee_id: str, *, opened_by: str | None = None, 
     """What is known of a person, in the report's answer; who opens it over HTTP is noted in her trail first.
 
     It holds `mirror` (her row, since when HR lacks her), `mapping` (her row of dbo.ScimUsers), `state`, `reasons`,
-    `job`, `action`, `holds`, `sent`, `intents`, `attributes` {path: {old, new}}, `payload` (the SCIM user as it would
-    be sent), `account`, `outcomes` and `trail`. Raises MalformedId, UnknownEmployee.
+    `next_job`, `action`, `holds`, `by_hand` {at, by} where somebody disabled her by name, `sent`, `intents`,
+    `attributes` {path: {old, new}}, `payload` (the SCIM user as it would be sent), `account`, `outcomes` and `trail`.
+    Raises MalformedId, UnknownEmployee.
     """
     report = Report("show", {})
     jobs.check_id(employee_id)
@@ -44,6 +45,7 @@ def show(settings: Settings, employee_id: str, *, opened_by: str | None = None, 
             trail.note_opened(work.db, work.target, spelled, report.run_id, opened_by)
         report.answer = {"employee_id": spelled, "target": work.target, "mirror": mirror, "sent": sent}
         report.answer |= _standing(work, rows) if rows else _not_in_the_view(mirror)
+        report.answer["by_hand"] = _by_hand(work, spelled)
         report.answer |= _past(work, spelled)
     return report
 
@@ -59,6 +61,8 @@ def without_values(answer: Answer) -> Answer:
     for name, personal in (("sent", "user"), ("account", "user_principal_name")):
         part = answer[name]
         found[name] = {n: c for n, c in part.items() if n != personal} if part else None
+    if answer["by_hand"]:
+        found["by_hand"] = {"at": answer["by_hand"]["at"]}
     for name in ("outcomes", "trail"):
         found[name] = [{n: c for n, c in step.items() if n not in ("reason", "by", "remark")} for step in answer[name]]
     return found
@@ -113,6 +117,13 @@ def _past(work: Work, employee_id: str) -> Answer:
     }
 
 
+def _by_hand(work: Work, employee_id: str) -> Answer | None:
+    """Since when she is disabled by hand, and by whom."""
+    key = plan.same_key(employee_id)
+    told = (one.told() for one in work.book.disabled_by_hand() if plan.same_key(one.employee_id) == key)
+    return next(({"at": one["at"], "by": one["by"]} for one in told), None)
+
+
 # --- what is due, and why -----------------------------------------------------------------------------------------
 
 
@@ -138,6 +149,8 @@ def _standing(work: Work, rows: Sequence[Person]) -> Answer:
     verdict = _verdict(work, rows)
     hers = _holds(work, rows[0])
     state, reasons = verdict.state, list(verdict.reasons)
+    if rows[0].by_hand and not (verdict.due and verdict.job):
+        state, reasons = "disabled by hand", [plan.BY_HAND, *(r for r in reasons if r != plan.BY_HAND)]
     if verdict.due and verdict.job:
         waits = [f"held: {h['class']}: {h['reason']}" for h in hers] or _would_wait(work, verdict.due)
         state, reasons = ("held" if waits else state), reasons + waits
@@ -181,7 +194,7 @@ def _judged(work: Work, rows: Sequence[Person], rules: Rules) -> Due | Parked | 
 
 def why_due(due: Due, rules: Rules) -> list[str]:
     """Why somebody goes in a run."""
-    person, found = due.person, []
+    person, found = due.person, [plan.BY_HAND] if due.by_hand else []
     if person.forced_token is not None:
         found.append("a resync of hers waits for the next run")
     if person.unanswered or person.oldest_intent is not None:

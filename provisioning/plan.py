@@ -1,6 +1,7 @@
 """Who is due, in which order, and who is parked and why. Pure: everything it decides from is handed in."""
 
 import graphlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -8,6 +9,7 @@ from enum import Enum
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from provisioning import scim
 from provisioning.scim import ScimMapping, Unsendable, User
 
 LONGEST_ID = 64
@@ -26,6 +28,8 @@ CLOCKS_APART = timedelta(minutes=1)
 """By so much Entra's clock and the database's may differ."""
 
 FORGOTTEN = "was forgotten at somebody's request; to send her again: python -m provisioning forget --undo ID"
+
+BY_HAND = "is disabled by hand; to take that back: python -m provisioning enable ID --by NAME"
 
 
 class Job(Enum):
@@ -75,7 +79,9 @@ class Person:
     manager_created_at: datetime | None = None
     retry: bool = False
     sent_user: str | None = None
-    """What was last sent, as JSON, where it is at hand."""
+    """What was last sent, as JSON, where it is at hand: of few people, and of whoever is disabled by hand."""
+    by_hand: bool = False
+    """Whether somebody disabled her by name, whatever HR says."""
 
     @property
     def sent(self) -> bool:
@@ -153,6 +159,8 @@ class Due:
     expected: bool = False
     marked: bool = False
     """Whether the view marks her as Protected."""
+    by_hand: bool = False
+    """Whether she goes as she was last sent, inactive, because somebody disabled her by name."""
 
     @property
     def protected(self) -> bool:
@@ -191,13 +199,15 @@ Verdict = Due | Parked | None
 class Plan:
     """What a run will do. `due` is in sending order.
 
-    `seen` are the keys of everybody in the rows at hand, `looked_at` of those whom this job decides about.
+    `seen` are the keys of everybody in the rows at hand, `looked_at` of those whom this job decides about. `agreed`:
+    who is disabled by hand while HR has ended her, too, and Entra was told.
     """
 
     due: list[Due]
     parked: list[Parked]
     seen: set[str] = field(default_factory=set)
     looked_at: set[str] = field(default_factory=set)
+    agreed: list[str] = field(default_factory=list)
 
 
 def judge(person: Person, rules: Rules) -> Verdict:
@@ -211,6 +221,7 @@ def make(people: Iterable[Person], rules: Rules) -> Plan:
     names: dict[str, str] = {}
     clashing: dict[str, set[str]] = {}
     verdicts: dict[str, Due | Parked] = {}
+    agreed: dict[str, str] = {}
     for person in people:
         key = same_key(person.employee_id)
         if key and key in seen:
@@ -221,13 +232,16 @@ def make(people: Iterable[Person], rules: Rules) -> Plan:
         verdict, name = _assess(person, rules)
         if verdict is not None:
             verdicts[key] = verdict
+        if person.by_hand and _hr_agrees(person, rules):
+            agreed[key] = person.employee_id
         if name and names.setdefault(name, key) != key:
             clashing.setdefault(name, {names[name]}).add(key)
-    for key in doubled & verdicts.keys():
+    for key in doubled & {key for key, v in verdicts.items() if isinstance(v, Parked) or not v.by_hand}:
         verdicts[key] = _parked_instead(verdicts[key], "two rows of dbo.ScimUsers have this EmployeeId")
     _park_clashes(verdicts, clashing)
     due = [v for v in verdicts.values() if isinstance(v, Due)]
-    return Plan(order(due), [v for v in verdicts.values() if isinstance(v, Parked)], seen, looked_at)
+    parked = [v for v in verdicts.values() if isinstance(v, Parked)]
+    return Plan(order(due), parked, seen, looked_at, [i for key, i in agreed.items() if key not in doubled])
 
 
 def park_clashes(due: Sequence[Due], namesakes: Iterable[Person], rules: Rules) -> list[Due | Parked]:
@@ -316,6 +330,8 @@ def _assess(person: Person, rules: Rules) -> tuple[Verdict, str | None]:
     try:
         if not 1 <= len(person.employee_id.strip()) <= LONGEST_ID:
             raise Unsendable([f"EmployeeId is null or longer than {LONGEST_ID} characters"])
+        if person.by_hand and not _hr_agrees(person, rules):
+            return _disabled(person, rules) if looked_at else None, None
         if not person.known and (reason := _nothing_to_send(person, rules)):
             return _cannot(person, reason) if looked_at else None, None
         state = _state(person, rules)
@@ -325,6 +341,49 @@ def _assess(person: Person, rules: Rules) -> tuple[Verdict, str | None]:
     except Unsendable as exc:
         forced = person.forced_token is not None
         return Parked(person.employee_id, exc.reasons, forced) if looked_at else None, name
+
+
+def _hr_agrees(person: Person, rules: Rules) -> bool:
+    """Whether HR has ended her as well, and nothing says that the target may hold her as active."""
+    if person.was_active:
+        return False
+    try:
+        return _state(person, rules).ended
+    except Unsendable:  # there is no row of hers, or none that can be read
+        return False
+
+
+def _disabled(person: Person, rules: Rules) -> Verdict:
+    """What goes of somebody disabled by hand: what was last sent of her, inactive; of somebody new nothing goes."""
+    if not person.known:
+        verdict, _ = _assess(replace(person, by_hand=False), rules)
+        return (
+            Parked(person.employee_id, (BY_HAND,), person.forced_token is not None)
+            if isinstance(verdict, Due)
+            else verdict
+        )
+    nothing_new = person.forced_token is None and not _in_doubt(person, rules)
+    if person.sent_user is None and not person.was_active and nothing_new:
+        return None  # its payload is cleared
+    if person.sent_user is None:
+        user = rules.mapping.user(person.row, False, _zone(person, rules))
+    else:
+        user = scim.inactive(person.employee_id, json.loads(person.sent_user), person.sent_hash)
+    if not _must_go(person, user, rules):
+        return None
+    if person.refused_hash == user.hash and person.forced_token is None:
+        return Parked(person.employee_id, (person.refusal or "refused by Graph",))
+    disables = person.sent_active is not False or person.maybe_active
+    marked = _is_marked(person, rules)
+    return Due(user, person, _group(person, user), person.sent_valid_to, disables, marked=marked, by_hand=True)
+
+
+def _is_marked(person: Person, rules: Rules) -> bool:
+    """Whether the view marks her as Protected; where that cannot be told she is."""
+    try:
+        return _flag(person, rules, "Protected")
+    except Unsendable:
+        return True
 
 
 def _nothing_to_send(person: Person, rules: Rules) -> str | None:

@@ -54,6 +54,8 @@ def person_lines(answer: Answer) -> Iterator[str]:
     job = f" by {answer['next_job']}" if answer["next_job"] else ""
     yield f"{answer['employee_id']}  {answer['state']}{action}{job}"
     yield from (f"  {reason}" for reason in answer["reasons"])
+    if by_hand := answer["by_hand"]:
+        yield f"  disabled by hand at {by_hand['at']} by {by_hand['by']}"
     absent = answer["mirror"]["absent_since"]
     yield from _part("what would change", diff_lines(answer["attributes"], created=answer["action"] == "create"))
     yield from _part(f"last sent{_sent_when(answer['sent'])}", _fields(_flat((answer["sent"] or {}).get("user"))))
@@ -141,6 +143,7 @@ def _plan_line(person: Answer, widths: Sequence[int], *, named: bool) -> str:
     changed = [f"{p}{_remark(c)}" for p, c in person["attributes"].items()]
     paths = f"{', '.join(changed)}  " if named and person["action"] in _SHOWN_CHANGED else ""
     held = f"HELD: {', '.join(person['held'])}  " if "held" in person else ""
+    held += "BY HAND  " if "by_hand" in person else ""
     deferred = "DEFERRED: the day's calls are used up" if "deferred" in person else ""
     columns = f"{person['employee_id']:<{widths[0]}} {person['action']:<{widths[1]}}"
     return f"{day}{columns} {paths}{held}{deferred}".rstrip()

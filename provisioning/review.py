@@ -265,7 +265,10 @@ def foreseen_person(due: Due, before: Mapping[str, Any], mapping: ScimMapping) -
     for path in paths if due.person.sent else ():
         if path.startswith(ONLY_ON_CREATE):
             attributes[path]["only_on_create"] = True
-    return {"employee_id": due.user.employee_id, "action": action, "attributes": attributes}
+    found: dict[str, Any] = {"employee_id": due.user.employee_id, "action": action, "attributes": attributes}
+    if due.by_hand:
+        found |= {"by_hand": True} | ({"action": "disable"} if due.disables else {})
+    return found
 
 
 def _tell(work: Work, foreseen: Foreseen) -> None:

@@ -45,7 +45,7 @@ _COUNTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("migrate", "approve", "holds", "show", "status", "forget"), ()),
 }
 
-NEWEST_SCRIPT = "0004_outcomes.sql"
+NEWEST_SCRIPT = "0005_disabled_by_hand.sql"
 """The last of the numbered scripts of sql/ without which the app does not work."""
 
 EVENT = "provisioning_run"
@@ -185,10 +185,9 @@ class Work:
         standing = holds.waiting_keys(waiting)
         for kind, keys in holds.unused(self.db, self.target).items() if ahead is None else ():
             standing.setdefault(kind, set()).update(keys)
-        settings, sent = self.settings, self.book.people_sent()
-        limits = Limits.of(settings.max_disables.of(sent), settings.max_changes.of(sent), settings.max_creates.of(sent))
+        sent = self.book.people_sent()
         situation = Situation(
-            limits=limits,
+            limits=self.limits(sent),
             people_sent=sent,
             approved=holds.approved(self.db, self.target, ahead),
             waiting=standing,
@@ -197,6 +196,11 @@ class Work:
             named=named,
         )
         return Guard(situation)
+
+    def limits(self, sent: int | None = None) -> Limits:
+        """How many people may go without approval, of so many `sent` before."""
+        sent, settings = self.book.people_sent() if sent is None else sent, self.settings
+        return Limits.of(settings.max_disables.of(sent), settings.max_changes.of(sent), settings.max_creates.of(sent))
 
     def mapping_hash(self) -> str:
         """What the mapping is now: the view, and the settings that change what it gives."""

@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -96,6 +96,8 @@ class User:
     manager_id: str | None
     values: tuple[Any, ...]
     hash: str
+    as_sent: Mapping[str, Any] | None = field(default=None, compare=False)
+    """The resource itself, where it is not made from a row: what was last sent, made inactive."""
 
 
 class Unsendable(ValueError):
@@ -179,6 +181,8 @@ class ScimMapping:
 
     def resource(self, user: User) -> dict[str, Any]:
         """The SCIM resource as it is sent: complete, unset attributes as null (or left out, `SCIM_NULLS=omit`)."""
+        if user.as_sent is not None:
+            return dict(user.as_sent)
         data: dict[str, Any] = {"schemas": []}
         schemas = [CORE, ENTERPRISE]
         for attribute, value in zip(self.attributes, user.values, strict=True):
@@ -192,6 +196,8 @@ class ScimMapping:
 
     def flat(self, user: User) -> dict[str, Any]:
         """Path → value, for showing what differs."""
+        if user.as_sent is not None:
+            return flatten(user.as_sent)
         return {a.path: v for a, v in zip(self.attributes, user.values, strict=True)}
 
     def _hash(self, values: Sequence[Any]) -> str:
@@ -240,6 +246,23 @@ def compile_mapping(
     order = tuple(sorted(range(len(attributes)), key=lambda n: attributes[n].path))
     prefix = json.dumps([attributes[n].path for n in order] if explicit_nulls else []).encode()
     return ScimMapping(tuple(columns), control, tuple(attributes), explicit_nulls, order, prefix)
+
+
+def inactive(employee_id: str, sent: Mapping[str, Any], sent_hash: str | None) -> User:
+    """What was last sent of somebody, inactive. `sent_hash` is its hash; what was sent as inactive stays the same."""
+    resource = {**sent, "active": False}
+    text = json.dumps(resource, sort_keys=True)
+    unchanged = sent_hash is not None and sent.get("active") is False
+    return User(
+        employee_id=employee_id,
+        external_id=str(sent["externalId"]),
+        user_name=str(sent["userName"]),
+        active=False,
+        manager_id=None,
+        values=tuple(flatten(resource).values()),
+        hash=str(sent_hash) if unchanged else hashlib.sha256(text.encode()).hexdigest(),
+        as_sent=resource,
+    )
 
 
 def flatten(resource: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ GRANT SELECT, INSERT, UPDATE ON provisioning.fetches TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.refreshes TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE ON provisioning.runs TO provisioning_app;
 GRANT SELECT, INSERT, DELETE ON provisioning.disables TO provisioning_app;
+GRANT SELECT, INSERT, DELETE ON provisioning.disabled_by_hand TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.holds TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.held_people TO provisioning_app;
 GRANT SELECT, INSERT, DELETE ON provisioning.mappings TO provisioning_app;

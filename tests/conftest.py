@@ -37,7 +37,7 @@ NO_BROWSER = "THE PAGE IS NOT TESTED IN A BROWSER: no chromium is found; apt-get
 TABLES = (
     *("dbo.Employees", "dbo.Organizations", "dbo.Locations", "dbo.AbsentRecords", "dbo.EmployeeAccounts"),
     *(f"provisioning.{t}" for t in ("ledger", "intents", "forced", "refused", "leases", "calls")),
-    *(f"provisioning.{t}" for t in ("fetches", "refreshes", "runs", "disables")),
+    *(f"provisioning.{t}" for t in ("fetches", "refreshes", "runs", "disables", "disabled_by_hand")),
     *(f"provisioning.{t}" for t in ("holds", "held_people", "mappings", "resyncs")),
     *(f"provisioning.{t}" for t in ("outcomes", "log_reads", "history", "tombstones", "hash_keys")),
 )

@@ -26,7 +26,20 @@ LAYERS = (
     },
     {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"}
     | {"outcomes", "trail", "tombstones", "rights", "app_schema"},
-    {"jobs", "runs", "review", "person", "doctor", "printed", "aftermath", "erasure", "console", "page", "chart"},
+    {
+        "jobs",
+        "runs",
+        "review",
+        "person",
+        "doctor",
+        "printed",
+        "aftermath",
+        "erasure",
+        "by_hand",
+        "console",
+        "page",
+        "chart",
+    },
     {"progress"},
     {"function_app", "__main__"},
 )

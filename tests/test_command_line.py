@@ -586,6 +586,6 @@ def test_a_held_resync_ends_with_3_and_says_why(
 
 def test_a_database_of_an_older_app_is_told(sqlite_string: str, environ: dict[str, str], capsys: Capture) -> None:
     with database.connect(sqlite_string) as db:
-        db.execute("DELETE FROM provisioning.migrations WHERE script = '0004_outcomes.sql'")
+        db.execute("DELETE FROM provisioning.migrations WHERE script = '0005_disabled_by_hand.sql'")
     code, _, told = run(capsys, environ, "update")
     assert (code, "older than the app" in told) == (2, True)

@@ -160,8 +160,8 @@ def test_a_database_that_was_never_migrated(setup: Setup, tmp_path: Path) -> Non
 
 
 def test_a_database_of_an_older_app(setup: Setup) -> None:
-    setup.execute("DELETE FROM provisioning.migrations WHERE script = '0004_outcomes.sql'")
-    assert "0004_outcomes.sql was not applied" in setup.fault().told[0]
+    setup.execute("DELETE FROM provisioning.migrations WHERE script = '0005_disabled_by_hand.sql'")
+    assert "0005_disabled_by_hand.sql was not applied" in setup.fault().told[0]
 
 
 def test_a_database_that_cannot_be_reached(setup: Setup) -> None:

@@ -1,5 +1,5 @@
 -- People of the mapping, beside what was last sent of them to one target.
--- Parameters: target, target, target, target, target, table, missing_since; then those of the condition
+-- Parameters: target, target, target, target, target, table, missing_since, target; then those of the condition
 SELECT
     {columns},
     CAST({modified} AS varchar(33)) AS modified_text,
@@ -25,7 +25,8 @@ SELECT
     l.posted_at,
     l.answered_at,
     l.retry_at,
-    {payload} AS scim_user
+    CASE WHEN b.employee_id IS NOT NULL AND l.cleared_at IS NULL THEN l.scim_user ELSE {payload} END AS scim_user,
+    CASE WHEN b.employee_id IS NULL THEN 0 ELSE 1 END AS by_hand
 FROM dbo.ScimUsers AS v
 LEFT JOIN provisioning.ledger AS l ON l.target = ? AND l.employee_id = v.EmployeeId
 LEFT JOIN (
@@ -41,4 +42,5 @@ LEFT JOIN (
 LEFT JOIN provisioning.forced AS f ON f.target = ? AND f.employee_id = v.EmployeeId
 LEFT JOIN provisioning.refused AS r ON r.target = ? AND r.employee_id = v.EmployeeId
 LEFT JOIN dbo.AbsentRecords AS a ON a.TableName = ? AND a.RecordKey = v.EmployeeId AND a.AbsentSince <= ?
+LEFT JOIN provisioning.disabled_by_hand AS b ON b.target = ? AND b.employee_id = v.EmployeeId
 {condition}

@@ -6,7 +6,8 @@ WHERE (l.user_hash IS NOT NULL AND (
     OR (l.active = 0 AND ({valid_from} IS NULL OR {valid_from} <= ?))
     OR (a.RecordKey IS NOT NULL AND l.active = 1)
 ))
-OR i.employee_id IS NOT NULL OR f.token IS NOT NULL OR l.retry_at IS NOT NULL OR l.manager_known = 0
+OR i.employee_id IS NOT NULL OR f.token IS NOT NULL OR b.employee_id IS NOT NULL
+OR l.retry_at IS NOT NULL OR l.manager_known = 0
 OR EXISTS (
     SELECT 1 FROM provisioning.held_people AS p
     INNER JOIN provisioning.holds AS h ON h.hold_id = p.hold_id
