@@ -134,6 +134,18 @@ def console_resync(req: func.HttpRequest) -> func.HttpResponse:
     return _form(req, callers.OPERATOR, console.resync)
 
 
+@app.route(route="console/disable", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+def console_disable(req: func.HttpRequest) -> func.HttpResponse:
+    """The page's own form: an urgent leaver, inactive now, whatever HR says."""
+    return _form(req, callers.OPERATOR, console.disable)
+
+
+@app.route(route="console/enable", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+def console_enable(req: func.HttpRequest) -> func.HttpResponse:
+    """The page's own form: take a disable back."""
+    return _form(req, callers.OPERATOR, console.enable)
+
+
 def _form(
     req: func.HttpRequest, role: str, act: Callable[[Settings, callers.Caller, dict[str, str]], str]
 ) -> func.HttpResponse:

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
-from provisioning import aftermath, jobs, page, person, review
+from provisioning import aftermath, by_hand, jobs, page, person, review
 from provisioning.callers import APPROVER, OPERATOR, Caller
 from provisioning.errors import MalformedId, NotAllowed, ProvisioningError, UnknownEmployee
 from provisioning.pacing import Clock
 from provisioning.page import Look, Notice
+from provisioning.runs import Report
 from provisioning.settings import Settings
 
 ASSETS = Path(__file__).parent / "assets"
@@ -27,6 +28,7 @@ _RESYNCED = {
     "accepted": "She was sent, and Graph has taken her. What came of it is told by Entra's log, some minutes later.",
     "queued": "A run is at work; it sends her next.",
 }
+_NOTED = {"disable": "Noted: there is nothing to send.", "enable": "Noted: the next run takes her as HR has her."}
 
 
 def show(
@@ -49,7 +51,7 @@ def show(
     except (MalformedId, UnknownEmployee) as exc:
         status = aftermath.status(settings, clock=clock).answer
         return page.overview(look, status, Notice("problem", str(exc)), employee_id)
-    told = _RESYNCED.get(asked.get("resync", ""))
+    told = _told(asked)
     return page.one_person(look, found, Notice("done", told) if told else None)
 
 
@@ -63,8 +65,30 @@ def approve(settings: Settings, caller: Caller, form: Mapping[str, str]) -> str:
 def resync(settings: Settings, caller: Caller, form: Mapping[str, str]) -> str:
     """Force a person through in the caller's name; gives back where to go then."""
     report = jobs.resync(settings, form.get("employee_id", ""), over_http=True, by=caller.name)
-    answer = report.answer
-    return f"{page.HOME}?employee_id={quote(answer['employee_id'], safe='')}&resync={answer['status']}"
+    return _back("resync", report)
+
+
+def disable(settings: Settings, caller: Caller, form: Mapping[str, str]) -> str:
+    """Disable a person in the caller's name, whatever HR says; gives back where to go then."""
+    return _back("disable", by_hand.disable(settings, form.get("employee_id", ""), caller.name))
+
+
+def enable(settings: Settings, caller: Caller, form: Mapping[str, str]) -> str:
+    """Take a disable back in the caller's name; gives back where to go then."""
+    return _back("enable", by_hand.enable(settings, form.get("employee_id", ""), caller.name))
+
+
+def _back(verb: str, report: Report) -> str:
+    """To her page, and what became of it."""
+    return f"{page.HOME}?employee_id={quote(report.answer['employee_id'], safe='')}&{verb}={report.answer['status']}"
+
+
+def _told(asked: Mapping[str, str]) -> str | None:
+    """What a form has just done to her; the page below tells how she stands, whatever an address claims."""
+    for verb in ("resync", "disable", "enable"):
+        if status := asked.get(verb):
+            return _RESYNCED.get(status) or (_NOTED.get(verb) if status == "noted" else None)
+    return None
 
 
 def refusal(exc: ProvisioningError, *, signs_in: bool) -> str:

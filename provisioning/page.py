@@ -5,7 +5,7 @@ It holds personal data: it goes to a signed-in Reader only. Every text is escape
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -15,11 +15,13 @@ from urllib.parse import quote
 from provisioning import printed
 from provisioning.chart import chart
 from provisioning.markup import Markup, Part, element, join, raw
+from provisioning.plan import BY_HAND
 
 Answer = Mapping[str, Any]
 
 TITLE = "HR to Entra"
 HOME, APPROVE, RESYNC = "/api/console", "/api/console/approve", "/api/console/resync"
+DISABLE, ENABLE = "/api/console/disable", "/api/console/enable"
 SIGN_IN = "/.auth/login/aad?post_login_redirect_uri=/api/console"
 ICON = (
     "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'>"
@@ -81,6 +83,7 @@ def overview(look: Look, status: Answer, notice: Notice | None = None, asked: st
         _failures(status),
         _named("unconfirmed", status),
         _named("recreated", status),
+        _disabled_by_hand(status),
         _chart(status["days"], status["ahead"]),
         _jobs(status["jobs"]),
     ]
@@ -322,6 +325,16 @@ def _named(kind: str, status: Answer) -> Markup | None:
     return _section(kind.capitalize(), element("p", MENDS[kind]), _links(ids, status[kind]), id_=kind)
 
 
+def _disabled_by_hand(status: Answer) -> Markup | None:
+    people = status["by_hand_people"]
+    if not people:
+        return None
+    told = "Inactive whatever HR says, until HR agrees or somebody enables them on their page."
+    rows = ((_link(p["employee_id"]), _time(p["at"]), p["by"]) for p in people[:MOST_SHOWN])
+    table = _table("Disabled by hand", ("EmployeeId", "Since", "By"), rows)
+    return _section("Disabled by hand", element("p", told), table, _rest(status["by_hand"], people[:MOST_SHOWN]))
+
+
 def _chart(days: Sequence[Answer], ahead: Sequence[Answer]) -> Markup:
     moved = any(count for day in (*days, *ahead) for count in day.values() if isinstance(count, int))
     empty = _empty("Nobody came, left or changed, and nobody is about to. What runs send is drawn here.")
@@ -388,8 +401,10 @@ def _standing(look: Look, person: Answer) -> Markup:
     kind = {"unchanged": "well", "due": "quiet", "not yet due": "quiet"}.get(person["state"], "look")
     by = f", by {person['next_job']}" if person["next_job"] else ""
     absent = person["mirror"]["absent_since"]
+    by_hand = person["by_hand"]
     facts = [
-        *person["reasons"],
+        *([f"disabled by {by_hand['by']}, {_when(by_hand['at'])}, whatever HR says"] if by_hand else []),
+        *(reason for reason in person["reasons"] if not (by_hand and reason == BY_HAND)),
         *([f"HR has lacked her since {_when(absent)}"] if absent else []),
         *([f"what would happen: {person['action']}{by}"] if person["action"] else []),
         *(f"an upload of {_when(i['at'])} was not answered" for i in person["intents"]),
@@ -398,15 +413,34 @@ def _standing(look: Look, person: Answer) -> Markup:
     badge = element("p", element("span", person["state"], class_=f"badge {kind}"))
     listed = element("ul", *(element("li", fact) for fact in facts))
     waits = element("p", f"Waits in {', '.join(holds)}; ", element("a", "see them", href=HOME), ".") if holds else None
-    return element("section", badge, listed, waits, _resync_form(look, str(person["employee_id"])))
+    return element("section", badge, listed, waits, *_forms(look, str(person["employee_id"]), disabled=bool(by_hand)))
 
 
-def _resync_form(look: Look, employee_id: str) -> Markup:
+def _forms(look: Look, employee_id: str, *, disabled: bool) -> Iterator[Markup]:
+    """What an Operator may do to her."""
     if not look.may_resync:
-        return element("p", "Resync needs the app role Operator.", class_="quiet")
+        yield element("p", "Resync, disable and enable need the app role Operator.", class_="quiet")
+        return
     field = element("input", type="hidden", name="employee_id", value=employee_id)
     told = element("span", "Fetches her from HR again and sends her now, changed or not.", class_="quiet")
-    return element("form", field, element("button", "Resync"), " ", told, method="post", action=RESYNC)
+    yield element("form", field, element("button", "Resync"), " ", told, method="post", action=RESYNC)
+    verb, action, what = (
+        "Disable",
+        DISABLE,
+        "She is inactive at once, whatever HR says, until HR agrees or you enable",
+    )
+    if disabled:
+        verb, action, what = ("Enable", ENABLE, "HR counts again, and she goes as HR has her")
+    word = element("p", f"{what}, in your name ({look.name}).")
+    form = element(
+        "form",
+        field,
+        word,
+        element("button", f"{verb} {employee_id} now", class_="strong"),
+        method="post",
+        action=action,
+    )
+    yield element("details", element("summary", f"{verb} …"), form, class_="act")
 
 
 def _differences(person: Answer) -> Markup:

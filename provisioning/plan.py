@@ -371,8 +371,8 @@ def _disabled(person: Person, rules: Rules) -> Verdict:
         user = scim.inactive(person.employee_id, json.loads(person.sent_user), person.sent_hash)
     if not _must_go(person, user, rules):
         return None
-    if person.refused_hash == user.hash and person.forced_token is None:
-        return Parked(person.employee_id, (person.refusal or "refused by Graph",))
+    if refused := _refused(person, user):
+        return refused
     disables = person.sent_active is not False or person.maybe_active
     marked = _is_marked(person, rules)
     return Due(user, person, _group(person, user), person.sent_valid_to, disables, marked=marked, by_hand=True)
@@ -421,13 +421,20 @@ def _verdict(person: Person, state: _State, rules: Rules) -> Verdict:
     user = rules.mapping.user(person.row, state.active, state.zone)
     if not _must_go(person, user, rules):
         return None
-    if person.refused_hash == user.hash and person.forced_token is None:
-        return Parked(person.employee_id, (person.refusal or "refused by Graph",))
+    if refused := _refused(person, user):
+        return refused
     disables = state.ended and not user.active and (person.sent_active is not False or person.maybe_active)
     expected = disables and state.past_last_day and _long_known(person, state, rules)
     return Due(
         user, person, _group(person, user), state.valid_to, disables, expected, _flag(person, rules, "Protected")
     )
+
+
+def _refused(person: Person, user: User) -> Parked | None:
+    """Whom Graph refused like this is not sent like this again, unless she is forced."""
+    if person.refused_hash == user.hash and person.forced_token is None:
+        return Parked(person.employee_id, (person.refusal or "refused by Graph",))
+    return None
 
 
 def _long_known(person: Person, state: _State, rules: Rules) -> bool:

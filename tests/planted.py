@@ -42,6 +42,42 @@ MIRROR, RUNS, TRANSPORT, DATABASE = (f"provisioning/{name}.py" for name in ("mir
 PACING, RETRY, BODIES = "provisioning/pacing.py", "provisioning/retry.py", "provisioning/bodies.py"
 OUTCOME, QUERIES = "provisioning/outcomes.py", "provisioning/queries"
 
+BY_HAND = (
+    _mistake(
+        "a run enables who was disabled by hand",
+        _in(
+            PLAN,
+            "if person.by_hand and not _hr_agrees(person, rules):\n            return",
+            "if False:\n            return",
+        ),
+        "test_by_hand.py",
+    ),
+    _mistake(
+        "HR agrees although the end is only held",
+        _in(
+            PLAN,
+            "    if person.was_active:\n        return False\n    try:\n        return _state",
+            "    try:\n        return _state",
+        ),
+        "test_by_hand.py",
+    ),
+    _mistake(
+        "who is disabled by hand goes as the row has her",
+        _in(PLAN, "    if person.sent_user is None:\n        user =", "    if True:\n        user ="),
+        "test_by_hand.py",
+    ),
+    _mistake(
+        "disabled one by one, a mass goes around the guard",
+        _in("provisioning/by_hand.py", "len(lately) >= most", "False"),
+        "test_by_hand.py",
+    ),
+    _mistake(
+        "a mark does not stop who is disabled by hand",
+        _in(GUARDS, 'return [(PROTECTED, "")] if due.protected and due.disables else []', "return []"),
+        "test_by_hand.py",
+    ),
+)
+
 SELECTION = (
     _mistake(
         "a last day is over a day early",
@@ -772,4 +808,4 @@ OUTCOMES = (
     ),
 )
 
-MISTAKES = (*SELECTION, *LEDGER_MISTAKES, *GUARD_MISTAKES, *PAYLOAD, *SENDING, *INGEST, *OUTCOMES)
+MISTAKES = (*BY_HAND, *SELECTION, *LEDGER_MISTAKES, *GUARD_MISTAKES, *PAYLOAD, *SENDING, *INGEST, *OUTCOMES)

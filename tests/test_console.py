@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from provisioning import aftermath, chart, console, jobs, page, review
+from provisioning import aftermath, by_hand, chart, console, jobs, page, review
 from provisioning.database import Database
 from provisioning.markup import element
 from provisioning.settings import Settings
@@ -108,6 +108,8 @@ TABLE = {
     ONE: dict.fromkeys(VISITORS, 403) | dict.fromkeys(MAY_SEE, 200),
     "POST /api/console/approve": dict.fromkeys(VISITORS, 403) | {"Approver": 303},
     "POST /api/console/resync": dict.fromkeys(VISITORS, 403) | {"Operator": 303},
+    "POST /api/console/disable": dict.fromkeys(VISITORS, 403) | {"Operator": 303},
+    "POST /api/console/enable": dict.fromkeys(VISITORS, 403) | {"Operator": 303},
 }
 CELLS = [(route, visitor) for route, row in TABLE.items() for visitor in row]
 
@@ -118,8 +120,10 @@ def test_who_may_do_what(
 ) -> None:
     if visitor.startswith("forged header") and "on" not in visitor.split(" "):
         monkeypatch.delenv("WEBSITE_AUTH_ENABLED")
-    if route.endswith("resync"):  # nobody is held any more
+    if route.endswith(("resync", "enable")):  # nobody is held any more
         jobs.create(settings, NAMED)
+    if route.endswith("enable"):
+        by_hand.disable(settings, "A1", "Bea")
     before = trail(settings)
     method, target = route.split(" ")
     body = urlencode({"hold_id": hold, "employee_id": "A1"}).encode() if method == "POST" else b""
@@ -135,7 +139,7 @@ def test_who_may_do_what(
 @pytest.mark.parametrize(
     "headers", [{}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": "null"}]
 )
-@pytest.mark.parametrize("action", ["approve", "resync"])
+@pytest.mark.parametrize("action", ["approve", "resync", "disable"])
 def test_a_form_that_does_not_say_it_is_ours_does_nothing(
     host: Host, hold: str, settings: Settings, headers: dict[str, str], action: str
 ) -> None:
@@ -325,6 +329,34 @@ def test_a_person_is_found_with_state_differences_timeline_and_payload(
     assert trail(settings) == [("opened", "ada@contoso.example")]
 
 
+def test_an_operator_disables_and_enables_her_and_the_page_says_so_everywhere(
+    host: Host, settings: Settings, graph: GraphEmulator
+) -> None:
+    jobs.create(settings, NAMED)
+    form = see(host, OPERATOR, employee_id="A1").forms()["/api/console/disable"]
+    found = follow(host, OPERATOR, post(host, OPERATOR, "disable", **form))
+    assert "She was sent, and Graph has taken her." in found.text
+    assert "disabled by ada@contoso.example, " in found.text
+    assert graph.directory().users["A1"]["accountEnabled"] is False
+    assert "Disabled by hand Inactive whatever HR says" in see(host).text
+    assert set(found.forms()) == {"/api/console/resync", "/api/console/enable"}
+    found = follow(host, OPERATOR, post(host, OPERATOR, "enable", **found.forms()["/api/console/enable"]))
+    assert "whatever HR says, until" in found.text  # she can be disabled again
+    assert graph.directory().users["A1"]["accountEnabled"] is True
+    assert ("disabled", "ada@contoso.example") in trail(settings)
+    assert ("enabled", "ada@contoso.example") in trail(settings)
+    assert "Disabled by hand" not in see(host).text
+
+
+def test_whoever_was_never_sent_is_noted(host: Host, settings: Settings) -> None:
+    found = follow(host, OPERATOR, post(host, OPERATOR, "disable", employee_id="A1"))
+    assert "Noted: there is nothing to send." in found.text
+    assert "disabled by hand" in found.text
+    again = post(host, OPERATOR, "enable", employee_id="A2")
+    assert again.status == 422
+    assert "is not disabled by hand" in again.text
+
+
 def test_a_timeline_tells_once_that_somebody_opened_her_again_and_again(host: Host, settings: Settings) -> None:
     jobs.create(settings, NAMED)
     for _ in range(3):
@@ -372,7 +404,8 @@ def test_on_ones_own_machine_the_operator_sees_and_does_everything(local: Host, 
     assert "was approved by the operator of this machine" in found.text
     jobs.create(settings)
     assert post(local, mine, "resync", employee_id="A1").status == 303
-    assert see(local, mine, employee_id="A1").forms() == {"/api/console/resync": {"employee_id": "A1"}}
+    forms = see(local, mine, employee_id="A1").forms()
+    assert forms == {key: {"employee_id": "A1"} for key in ("/api/console/resync", "/api/console/disable")}
 
 
 def test_a_form_is_read_as_a_browser_sends_it() -> None:
