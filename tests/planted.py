@@ -50,7 +50,7 @@ BY_HAND = (
             "if person.by_hand and not _hr_agrees(person, rules):\n            return",
             "if False:\n            return",
         ),
-        "test_by_hand.py",
+        "test_by_hand.py::test_no_run_enables_her_whatever_hr_says",
     ),
     _mistake(
         "HR agrees although the end is only held",
@@ -59,22 +59,22 @@ BY_HAND = (
             "    if person.was_active:\n        return False\n    try:\n        return _state",
             "    try:\n        return _state",
         ),
-        "test_by_hand.py",
+        "test_by_hand.py::test_who_waits_in_a_mass_hold_goes_and_the_others_wait_on",
     ),
     _mistake(
         "who is disabled by hand goes as the row has her",
         _in(PLAN, "    if person.sent_user is None:\n        user =", "    if True:\n        user ="),
-        "test_by_hand.py",
+        "test_by_hand.py::test_no_run_enables_her_whatever_hr_says",
     ),
     _mistake(
         "disabled one by one, a mass goes around the guard",
         _in("provisioning/by_hand.py", "len(lately) >= most", "False"),
-        "test_by_hand.py",
+        "test_by_hand.py::test_one_by_one_no_more_are_disabled_than_the_guard_allows",
     ),
     _mistake(
         "a mark does not stop who is disabled by hand",
         _in(GUARDS, 'return [(PROTECTED, "")] if due.protected and due.disables else []', "return []"),
-        "test_by_hand.py",
+        "test_by_hand.py::test_marked_as_protected_she_waits_for_an_approval",
     ),
 )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from provisioning import database, jobs, migration, review
+from provisioning import by_hand, database, jobs, migration, review
 from provisioning.errors import NotApprovable, UpstreamError
 from provisioning.holds import Hold
 from provisioning.jobs import EVERYBODY, Selection
@@ -789,12 +789,38 @@ def test_where_no_valid_from_is_known_everybody_is_due_at_once_and_waits_for_app
     assert bridge.enabled("J1") is True
 
 
+# --- an urgent leaver ---------------------------------------------------------------------------------------------
+
+
+def test_an_urgent_leaver_is_out_before_hr_knows_and_hr_counts_again_when_it_agrees(loaded: Bridge) -> None:
+    by_hand.disable(loaded.settings, "E00005", "Ada", clock=loaded.clock)
+    assert loaded.disabled() == {"E00005"}
+    loaded.hr.patch("E00005", {"Title": "Director"})
+    jobs.resync(loaded.settings, "E00005", clock=loaded.clock)
+    loaded.day()
+    assert loaded.disabled() == {"E00005"}
+    loaded.hr.patch("E00005", {"Active": False})
+    loaded.day()
+    assert loaded.disabled() == {"E00005"}
+    loaded.hr.patch("E00005", {"Active": True})
+    loaded.day()
+    assert loaded.enabled("E00005") is True
+
+
+def test_an_urgent_leaver_goes_under_a_mapping_that_nobody_approved(loaded: Bridge, remap: Remap) -> None:
+    before = loaded.users["E00005"]["title"]
+    remap({"e.Title AS 'title'": "e.NickName AS 'title'"})
+    assert loaded.hour().counts["sent"] == 0
+    by_hand.disable(loaded.settings, "E00005", "Ada", clock=loaded.clock)
+    assert (loaded.disabled(), loaded.users["E00005"]["title"]) == ({"E00005"}, before)
+
+
 # --- the page itself ----------------------------------------------------------------------------------------------
 
 
 def test_every_case_of_the_page_names_tests_that_exist_and_every_test_is_named() -> None:
     _, *cases = re.split(r"(?m)^## ", CASES.read_text(encoding="utf-8"))
-    assert len(cases) == 15
+    assert len(cases) == 16
     tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
     exist = {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
     named: set[str] = set()
