@@ -106,6 +106,14 @@ class Company(RuleBasedStateMachine):
     def resync(self, who: str, points: dict[int, str]) -> None:
         self.at_work.resync(who, dict(points))
 
+    @rule(who=PEOPLE, points=POINTS)
+    def disable(self, who: str, points: dict[int, str]) -> None:
+        self.at_work.disable(who, dict(points))
+
+    @rule(who=PEOPLE, points=POINTS)
+    def enable(self, who: str, points: dict[int, str]) -> None:
+        self.at_work.enable(who, dict(points))
+
     @rule()
     def approve(self) -> None:
         self.at_work.approve()

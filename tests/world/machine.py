@@ -59,7 +59,7 @@ UPLOADS = (
 FETCHES = ("refused", "never arrives", "500 not applied", "429 wait", "login page", "empty", "shrunken", "cut off")
 """What happens to the n-th request of a process, of Graph or of HR."""
 
-SENDING = ("create", "update", "reconcile", "resync")
+SENDING = ("create", "update", "reconcile", "resync", "disable", "enable")
 
 LONGEST_LATE = 4.0
 """Seconds after its client has gone in which a request may still arrive; whoever takes over waits 5."""

@@ -145,6 +145,12 @@ def _troubles(chance: random.Random, found: Weather, people: list[str], start: f
         points, _, _ = _faults(chance, found)
         moment = chance.choice((at, start + 1500 + chance.uniform(0, 4)))
         events.append(Event(moment, "resync", (chance.choice(people), points)))
+    if chance.random() < found.resyncs / 2:
+        who, (points, _, _) = chance.choice(people), _faults(chance, found)
+        moment = chance.choice((at, start + 1500 + chance.uniform(0, 4)))
+        events.append(Event(moment, "disable", (who, points)))
+        taken_back = Event(moment + chance.uniform(60, 3 * HOUR), "enable", (who, _faults(chance, found)[0]))
+        events += [taken_back] if chance.random() < 0.5 else []
     if chance.random() < 0.03:
         events.append(Event(at, "pause_job"))
         events.append(Event(at + chance.uniform(600, 9000), "resume_job", (chance.random() < 0.7,)))

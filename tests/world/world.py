@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from provisioning import aftermath, database, guards, jobs, review
+from provisioning import aftermath, by_hand, database, guards, jobs, review
 from provisioning.errors import Busy, Held, ProvisioningError
 from provisioning.pacing import Clock
 from provisioning.runs import TIMER_PATIENCE, Report
@@ -271,6 +271,20 @@ class World:
         self._run(program, "resync", lambda: jobs.resync(self.app, employee_id, clock=self.machine.clock))
         return program
 
+    def disable(self, employee_id: str, points: dict[int, str] | None = None) -> Program:
+        """Somebody disables a person by name, whatever HR says."""
+        program = Program(f"disable {employee_id}", points=points or {})
+        self.resyncs[employee_id] += 1
+        self._run(program, "disable", lambda: by_hand.disable(self.app, employee_id, "Ada", clock=self.machine.clock))
+        return program
+
+    def enable(self, employee_id: str, points: dict[int, str] | None = None) -> Program:
+        """And takes it back."""
+        program = Program(f"enable {employee_id}", points=points or {})
+        self.resyncs[employee_id] += 1
+        self._run(program, "enable", lambda: by_hand.enable(self.app, employee_id, "Ada", clock=self.machine.clock))
+        return program
+
     def approve(self) -> Program:
         """The operator approves what waits, apart from what a mistake has made."""
         program = Program("approve")
@@ -407,13 +421,19 @@ class World:
         """Who is not in the directory as HR has her, and in which attributes.
 
         Managers who came after their reports are repaired by the daily reconcile (`managers`: are they looked at?).
+        Whoever is disabled by hand is inactive, and HR does not count; the mark goes when HR has ended her as well.
         """
         users = self.graph.directory().users
+        by_hand = {row[0] for row in self.rows("SELECT employee_id FROM provisioning.disabled_by_hand")}
         found: dict[str, list[str]] = {}
         for employee_id, record in self.truth.items():
             gone = employee_id in self.removed
             user = users.get(employee_id)
-            if employee_id in excused:
+            if employee_id in by_hand and user is not None and user["accountEnabled"]:
+                found[employee_id] = ["active, though disabled by hand"]
+            if employee_id in by_hand and not gone and not truth.is_active(record, self.today, gone=False):
+                found[employee_id] = ["marked as disabled by hand, though HR agrees"]
+            if employee_id in excused or employee_id in by_hand:
                 continue
             if user is None:
                 if truth.must_exist(record, self.today) and not gone:
