@@ -75,6 +75,7 @@ def collect_outcomes(timer: func.TimerRequest) -> None:
 def resync_employee(req: func.HttpRequest) -> func.HttpResponse:
     """Fetch one person from HR again and force her through now, changed or not."""
     try:
+        callers.check_same_site(req.headers, req.url, os.environ)
         settings = Settings.from_environ(os.environ, (DATABASE, GRAPH))
         refresh = _yes_or_no(req, "refresh")
         employee_id = req.route_params["employee_id"]

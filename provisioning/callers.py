@@ -28,6 +28,8 @@ LOCAL = "the operator of this machine"
 IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME", "LEGION_SERVICE_HOST")
 """By these the Functions host itself tells where it runs; Flex Consumption has no instance id."""
 
+_PORTS = {"http": 80, "https": 443}
+
 _NAMES = ("preferred_username", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name", "name")
 _ROLES = ("roles", "http://schemas.microsoft.com/ws/2008/06/identity/claims/role")
 
@@ -51,7 +53,7 @@ def signed_in(headers: Mapping[str, str], url: str, environ: Mapping[str, str], 
     """
     if easy_auth(environ):
         return _of_principal(headers)
-    if any(environ.get(name) for name in IN_AZURE) or not is_loopback(urlsplit(url).hostname):
+    if _in_azure(environ) or not is_loopback(urlsplit(url).hostname):
         raise NotAllowed("This needs a signed-in person: switch on Easy Auth for this app, or use the command line.")
     return Caller(named or LOCAL, frozenset(ROLES))
 
@@ -99,16 +101,43 @@ def name_of(headers: Mapping[str, str], environ: Mapping[str, str]) -> str | Non
 def check_same_site(headers: Mapping[str, str], url: str, environ: Mapping[str, str], *, form: bool = False) -> None:
     """A browser says where a request comes from; a form on another site must do nothing in somebody's name.
 
+    A site is a host and a port: another server on this very machine is another site. What is no browser says nothing
+    of where it comes from.
+
     `form`: what only a page of ours sends must say so; without a word about where it comes from it is refused, too.
     https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
     """
-    host = (environ.get("WEBSITE_HOSTNAME") if easy_auth(environ) else None) or urlsplit(url).hostname or ""
     origin, site = headers.get("Origin", ""), headers.get("Sec-Fetch-Site", "")
-    foreign = bool(origin) and urlsplit(origin).hostname != host.partition(":")[0]
-    if foreign or site not in ("", "none", "same-origin"):
+    foreign = bool(origin) and _place(origin) != _own_place(url, environ)
+    if foreign or site not in ("", "none", "same-origin") or ((origin or site) and _is_posing(url, environ)):
         raise NotAllowed("This request comes from another site.")
     if form and not origin and site != "same-origin":
         raise NotAllowed("This form does not say which site it comes from.")
+
+
+def _own_place(url: str, environ: Mapping[str, str]) -> tuple[str, int] | None:
+    """Where the app is: by its own name in Azure, whose front end ends TLS, so that a URL may say http there."""
+    named = environ.get("WEBSITE_HOSTNAME") if easy_auth(environ) or _in_azure(environ) else None
+    return _place(f"https://{named}" if named else url)
+
+
+def _is_posing(url: str, environ: Mapping[str, str]) -> bool:
+    """Whether a browser came to this machine by a name that is not its own: any site can let its name point here."""
+    return not _in_azure(environ) and not is_loopback(urlsplit(url).hostname)
+
+
+def _place(address: str) -> tuple[str, int] | None:
+    """Host and port, that of the scheme where none is named; None for what is no address, as the Origin `null`."""
+    try:
+        parts = urlsplit(address)
+        port = _PORTS.get(parts.scheme) if parts.port is None else parts.port
+    except ValueError:
+        return None
+    return (parts.hostname, port) if parts.hostname and port else None
+
+
+def _in_azure(environ: Mapping[str, str]) -> bool:
+    return any(environ.get(name) for name in IN_AZURE)
 
 
 def easy_auth(environ: Mapping[str, str]) -> bool:

@@ -73,11 +73,43 @@ def test_a_form_on_another_site_approves_nothing(headers: dict[str, str], url: s
 
 @pytest.mark.parametrize(
     ("origin", "url", "environ"),
-    [("http://localhost:7071", LOCAL, {}), ("https://bridge.azurewebsites.net", SITE, EASY_AUTH)],
+    [
+        ("http://localhost:7071", LOCAL, {}),
+        ("http://LOCALHOST:7071", LOCAL, {}),
+        ("http://localhost:7071", LOCAL, {"WEBSITE_HOSTNAME": "localhost:7072"}),
+        ("http://127.0.0.1", "http://127.0.0.1:80/api/x", {}),
+        ("http://[::1]:7071", "http://[::1]:7071/api/x", {}),
+        ("http://[::1]", "http://[::1]/api/x", {}),
+        ("https://bridge.azurewebsites.net", SITE, EASY_AUTH),
+        ("https://bridge.azurewebsites.net", SITE.replace("https", "http"), EASY_AUTH),
+        ("https://bridge.azurewebsites.net:443", "http://10.0.0.4:8080/api/x", EASY_AUTH),
+        ("https://bridge.azurewebsites.net", SITE, {**EASY_AUTH, "WEBSITE_HOSTNAME": "bridge.azurewebsites.net:443"}),
+    ],
 )
 def test_a_page_of_its_own_does(origin: str, url: str, environ: dict[str, str]) -> None:
     headers = {**principal("Approver"), "Origin": origin, "Sec-Fetch-Site": "same-origin"}
     assert callers.approver(headers, url, environ, "Ada")
+
+
+@pytest.mark.parametrize(
+    ("origin", "url", "environ"),
+    [
+        ("http://localhost:8080", LOCAL, {}),
+        ("http://localhost", LOCAL, {}),
+        ("https://localhost", "http://localhost/api/x", {}),
+        ("http://127.0.0.1:7071", LOCAL, {}),
+        ("http://[::1]:8080", "http://[::1]:7071/api/x", {}),
+        ("http://bridge.azurewebsites.net", SITE, EASY_AUTH),
+        ("https://bridge.azurewebsites.net:8443", SITE, EASY_AUTH),
+        ("http://localhost:99999", LOCAL, {}),
+        ("http://[::1", LOCAL, {}),
+        ("localhost:7071", LOCAL, {}),
+        ("http://localhost:0", LOCAL, {}),
+    ],
+)
+def test_another_port_is_another_site(origin: str, url: str, environ: dict[str, str]) -> None:
+    with pytest.raises(NotAllowed, match="another site"):
+        callers.approver({**principal("Approver"), "Origin": origin}, url, environ)
 
 
 @pytest.mark.parametrize(

@@ -37,15 +37,17 @@ VISITORS = {
     "forged header with key": Visitor(key=KEY, headers={**OURS, PRINCIPAL: principal(*ALL)}),
     "forged header, Easy Auth on": Visitor(headers={**OURS, PRINCIPAL: principal(*ALL)}),
     "cross-site form": Visitor(roles=ALL, headers=THEIRS),
+    "cross-site with key": Visitor(key=KEY, headers=THEIRS),
 }
 EASY_AUTH_OFF = ("forged header", "forged header with key")
+WITH_KEY = ("key", "Reader with key", "forged header with key")
 STATUS, EMPLOYEE, RESYNC = "GET /api/status", "GET /api/employees/A1", "POST /api/employees/A1/resync"
 APPROVE, OPENAPI = "POST /api/holds/{hold}/approve", "GET /api/openapi.json"
 
 TABLE: dict[str, dict[str, int]] = {
-    STATUS: dict.fromkeys(VISITORS, 401) | dict.fromkeys(("key", "Reader with key", "forged header with key"), 200),
-    EMPLOYEE: dict.fromkeys(VISITORS, 401) | dict.fromkeys(("key", "Reader with key", "forged header with key"), 200),
-    RESYNC: dict.fromkeys(VISITORS, 401) | dict.fromkeys(("key", "Reader with key", "forged header with key"), 202),
+    STATUS: dict.fromkeys(VISITORS, 401) | dict.fromkeys((*WITH_KEY, "cross-site with key"), 200),
+    EMPLOYEE: dict.fromkeys(VISITORS, 401) | dict.fromkeys((*WITH_KEY, "cross-site with key"), 200),
+    RESYNC: dict.fromkeys(VISITORS, 401) | dict.fromkeys(WITH_KEY, 202) | {"cross-site with key": 403},
     APPROVE: dict.fromkeys(VISITORS, 403) | {"Approver": 200},
     OPENAPI: dict.fromkeys(VISITORS, 200),
 }
@@ -205,6 +207,36 @@ def test_on_ones_own_machine_everything_is_open_and_the_operator_is_named(
     assert local.call(nobody, "POST", "/api/employees/A1/resync").status == 202
     operator = "the operator of this machine"
     assert trail(settings) == [("opened", operator), ("approved", "Bea"), ("resync", "HTTP function")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        THEIRS,
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://localhost:8080", "Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://localhost:8080"},
+    ],
+    ids=["another site", "a sandboxed page", "no origin", "another port", "another port, an old browser"],
+)
+def test_a_page_of_another_site_forces_nobody_on_ones_own_machine(
+    local: Host, settings: Settings, headers: dict[str, str]
+) -> None:
+    jobs.create(settings, NAMED)
+    answer = local.call(Visitor(headers=headers), "POST", "/api/employees/A1/resync")
+    assert (answer.status, answer.json["error"]["code"]) == (403, "not_allowed")
+    assert trail(settings) == []
+    ours = {"Origin": LOCAL, "Sec-Fetch-Site": "same-origin"}
+    assert local.call(Visitor(headers=ours), "POST", "/api/employees/A1/resync").status == 202
+
+
+def test_a_site_whose_name_points_at_this_machine_forces_nobody(local: Host, settings: Settings) -> None:
+    jobs.create(settings, NAMED)
+    local.site = "http://evil.example:7071"
+    headers = {"Origin": local.site, "Sec-Fetch-Site": "same-origin"}
+    assert local.call(Visitor(headers=headers), "POST", "/api/employees/A1/resync").status == 403
+    assert trail(settings) == []
 
 
 # --- errors and headers -------------------------------------------------------------------------------------------
