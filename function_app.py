@@ -196,12 +196,17 @@ def _yes_or_no(req: func.HttpRequest, name: str) -> bool:
 
 
 def _named(req: func.HttpRequest) -> str | None:
-    """Whom the body names as approving, `{"by": "…"}`; heeded on a laptop only."""
+    """Whom the body names as approving, `{"by": "…"}`; heeded on a laptop only. Raises WrongUsage for another body."""
+    if not req.get_body():
+        return None
     try:
         body = req.get_json()
     except (ValueError, RecursionError):
-        return None
-    return str(body.get("by") or "") if isinstance(body, dict) else None
+        body = None
+    by = body.get("by", "") if isinstance(body, dict) else None
+    if not isinstance(by, str):
+        raise errors.WrongUsage('The body: must be nothing, or a JSON object such as {"by": "Ada"}.')
+    return by
 
 
 def _run(name: str, timer: func.TimerRequest, job: Callable[..., Report], needs: tuple[str, ...]) -> None:

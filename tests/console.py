@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests import fortnight
 from tests.host import Host, Visitor
-from tests.worker import Worker
+from tests.worker import FunctionError, Worker
 
 ROOT = Path(__file__).parent.parent
 PORT = 7072
@@ -43,6 +43,9 @@ class _Handler(BaseHTTPRequestHandler):
                 found = self.server.host.call(Visitor(headers=dict(self.headers)), method, self.path, body)
         except LookupError:
             self.send_error(404)
+            return
+        except FunctionError:
+            self.send_error(500)  # as the host does, with nothing of the error
             return
         self.send_response(found.status)
         for name, value in found.headers.items():

@@ -257,9 +257,18 @@ def test_what_cannot_be_meant_is_400(host: Host) -> None:
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff", b"[]", b'{"by": null}', b'{"by": 1}'])
-def test_a_body_that_names_nobody_is_none(local: Host, hold: str, body: bytes) -> None:
+def test_a_body_that_is_not_as_described_approves_nothing(
+    local: Host, hold: str, settings: Settings, body: bytes
+) -> None:
     answer = local.call(Visitor(), "POST", f"/api/holds/{hold}/approve", body)
-    assert answer.json["approved_by"] in ("the operator of this machine", "1")
+    assert (answer.status, answer.json["error"]["code"]) == (400, "wrong_usage")
+    assert trail(settings) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"by": ""}'])
+def test_a_body_that_names_nobody_leaves_the_operator_of_this_machine(local: Host, hold: str, body: bytes) -> None:
+    answer = local.call(Visitor(), "POST", f"/api/holds/{hold}/approve", body)
+    assert answer.json["approved_by"] == "the operator of this machine"
 
 
 @pytest.mark.parametrize("target", ["/api/status", "/api/employees/A1"])
