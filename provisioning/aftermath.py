@@ -55,7 +55,7 @@ def collect(settings: Settings, *, clock: Clock | None = None, patience: float =
     clock = clock or Clock()
     ends = clock.monotonic() + RUN_SECONDS
     report = Report("outcomes", no_counts("outcomes"))
-    with runs.reporting(report), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
+    with runs.reporting(report, clock, settings), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
         endpoint = runs.needed(settings.bulk_upload, GRAPH)
         name = f"outcomes {endpoint.target}"
         with (
@@ -112,6 +112,9 @@ def _take_in(db: Database, target: str, report: Report, entries: Sequence[Entry]
     known = trail.states(db, target, fresh)
     told = outcomes.tell(known, fresh)
     trail.record(db, target, report.run_id, told, known)
+    failing = {key for key, state in told.states.items() if state.outcome == outcomes.FAILURE}
+    report.newly_failed -= told.states.keys() - failing
+    report.newly_failed |= {key for key in failing if known[key].outcome != outcomes.FAILURE}
     recreated = {i for e, i in told.entries if e.entry_id in told.recreated}
     runs.add(report, entries=len(told.entries), unmatched=len(fresh) - len(told.entries), recreated=len(recreated))
     for entry, _ in told.entries:
@@ -233,9 +236,14 @@ def _last_runs(db: Database, target: str) -> dict[str, Any]:
             "started_at": trail.told_at(database.as_utc(started_at)),
             "ended_at": trail.told_at(database.as_utc(ended_at)),
             "exit_code": exit_code,
-            "counts": json.loads(counts) if counts else None,
+            "counts": _counts(counts) if counts else None,
         }
     return found
+
+
+def _counts(kept: str) -> dict[str, int]:
+    """The counts of a run, without what it notes for the next one (`alerts`)."""
+    return {name: found for name, found in json.loads(kept).items() if isinstance(found, int)}
 
 
 def without_reasons(answer: Mapping[str, Any]) -> dict[str, Any]:

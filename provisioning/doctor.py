@@ -24,7 +24,7 @@ from provisioning.outcomes import Entry
 from provisioning.pacing import Clock
 from provisioning.scim import ScimMapping
 from provisioning.send import Budget
-from provisioning.settings import DATABASE, GRAPH, BulkUpload, Settings
+from provisioning.settings import ALERTS, DATABASE, GRAPH, BulkUpload, Settings
 from provisioning.source import Resource
 
 DATABASE_SECONDS, HR_SECONDS, LOG_SECONDS = 75.0, 20.0, 30.0
@@ -189,7 +189,9 @@ def _settings(patient: _Patient) -> _Result:
             patient.problems += exc.problems
             patient.wrong |= {found[0] for p in exc.problems if (found := re.match(r"\w+", p))}
             environ, needs = {k: v for k, v in environ.items() if k not in patient.wrong}, ()
-    return _Result("every setting can be read", [(p, "mend the setting") for p in patient.problems])
+    rings = bool(patient.settings and patient.settings.alert_webhook_url)
+    told = f"{ALERTS} is set" if rings else f"{ALERTS} is not set: no phone rings"
+    return _Result(f"every setting can be read; {told}", [(p, "mend the setting") for p in patient.problems])
 
 
 def _database(patient: _Patient) -> _Result:

@@ -87,7 +87,7 @@ def ingest(
     clock = clock or Clock()
     ends = clock.monotonic() + RUN_SECONDS
     report = Report("ingest", no_counts("ingest"))
-    with runs.reporting(report, clock), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
+    with runs.reporting(report, clock, settings), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
         source = runs.needed(settings.hr_source, HR)
         described = _described(db, source)
         with runs.leased(db, settings, INGEST_LEASE, report, clock, patience), runs.recorded(db, report, None):
@@ -485,6 +485,7 @@ def _standing_job(work: Work, graph: Graph) -> str | None:
     except UpstreamError as exc:
         work.report.note(f"warning: the job's status could not be read, sending goes on: {exc}")
         return None
+    work.report.standing = status.code if status.stands else ""
     if not status.stands:
         return None
     told = f"the provisioning job is {status.code}" + (f" ({status.reason})" if status.reason else "")

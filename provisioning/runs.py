@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
-from provisioning import database, holds, ledger, scim, send, tables, tombstones, trail
+from provisioning import alerts, database, holds, ledger, scim, send, tables, tombstones, trail
 from provisioning.database import Database
 from provisioning.errors import Busy, DatabaseError, MappingError, ProvisioningError, SettingsError
 from provisioning.graph import Graph
@@ -74,6 +74,10 @@ class Report:
     """What is printed instead of the line of JSON: the answer in words."""
     signals: dict[str, Any] = field(default_factory=dict)
     """What else its summary record tells: the target's job, the day's calls."""
+    newly_failed: set[str] = field(default_factory=set)
+    """Who fails over there since this reading of the log, as ids are compared."""
+    standing: str | None = None
+    """How the provisioning job stands, in Graph's word, where it was asked; empty where it is at work."""
 
     def line(self) -> str:
         """The one JSON line of a job."""
@@ -279,15 +283,18 @@ def missing_since(db: Database, settings: Settings) -> tuple[str, str]:
 def working(settings: Settings, clock: Clock, report: Report, patience: float) -> Iterator[Work]:
     """The database, the mapping and the target, and a report that errors take along."""
     began = clock.monotonic()
-    with reporting(report, clock), opened(settings, clock, patience) as db:
+    with reporting(report, clock, settings), opened(settings, clock, patience) as db:
         endpoint = needed(settings.bulk_upload, GRAPH)
         report.signals["target_job"] = endpoint.job
         yield Work(db, settings, endpoint, compiled(db, settings), report, clock, began)
 
 
 @contextmanager
-def reporting(report: Report, clock: Clock | None = None) -> Iterator[None]:
-    """An error takes the report along, so that what was done is told also when a job fails; and the summary record."""
+def reporting(report: Report, clock: Clock | None = None, settings: Settings | None = None) -> Iterator[None]:
+    """An error takes the report along, so that what was done is told also when a job fails; and the summary record.
+
+    `settings`, of jobs that run by themselves: where the phone rings if something is news.
+    """
     clock = clock or Clock()
     began = clock.monotonic()
     try:
@@ -304,6 +311,20 @@ def reporting(report: Report, clock: Clock | None = None) -> Iterator[None]:
         raise
     finally:
         logger.info("%s", report.record(clock.monotonic() - began))
+        if settings is not None:
+            alerts.tell(settings, _ended(report), clock)
+
+
+def _ended(report: Report) -> alerts.Ended:
+    return alerts.Ended(
+        report.job,
+        report.run_id,
+        report.exit_code,
+        report.signals.get("error"),
+        report.counts,
+        len(report.newly_failed),
+        report.standing,
+    )
 
 
 @contextmanager

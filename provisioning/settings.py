@@ -24,6 +24,7 @@ EXTENSION_TYPES = ("string", "boolean", "integer", "dateTime")
 DATABASE = "SQL_CONNECTION_STRING"
 HR = "HR_SOURCE"
 GRAPH = "GRAPH_BULK_UPLOAD_URL"
+ALERTS = "ALERT_WEBHOOK_URL"
 
 _BULK_UPLOAD_PATH = re.compile(r"/(v1\.0|beta)/servicePrincipals/([^/]+)/synchronization/jobs/([^/]+)/bulkUpload/?")
 _URN = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,31}:[A-Za-z0-9()+,.:=@;$_!*'%/?#-]+", re.IGNORECASE)
@@ -103,6 +104,8 @@ class Settings:
     max_changes: Share
     max_creates: Share
     max_shrink: Share
+    alert_webhook_url: str = field(repr=False)
+    """Where alerts are sent; empty where nobody is told. Whoever has the address can send there: a secret."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], needs: tuple[str, ...] = ()) -> "Settings":
@@ -134,6 +137,7 @@ class _Reader:
             max_changes=self.share("MAX_CHANGES", Share(20, percent=True)),
             max_creates=self.share("MAX_CREATES", Share(20, percent=True)),
             max_shrink=self.share("MAX_SHRINK", Share(10, percent=True)),
+            alert_webhook_url=self.alert_webhook_url(),
         )
         if self._problems:
             raise SettingsError(self._problems)
@@ -226,6 +230,24 @@ class _Reader:
         else:
             return True
         return False
+
+    def alert_webhook_url(self) -> str:
+        """The text itself is never told: all of it, its path and query too, is a secret."""
+        text = self.value(ALERTS)
+        if not text:
+            return ""
+        try:
+            parts = urlsplit(text)
+            host, _ = parts.hostname or "", parts.port
+        except ValueError:
+            parts, host = urlsplit(""), ""
+        if not host or not text.isascii() or not text.isprintable() or " " in text or "@" in parts.netloc:
+            self.wrong(ALERTS, "is not the https:// address of a webhook.")
+        elif parts.scheme != "https" and not (parts.scheme == "http" and hosts.is_loopback(host)):
+            self.wrong(ALERTS, "must be https://; plain http:// is allowed on loopback only.")
+        elif hosts.is_link_local(host):
+            self.wrong(ALERTS, "its host is a link-local address, which is never asked.")
+        return text
 
     def extensions(self) -> dict[str, Extension]:
         text = self.value("SCIM_EXTENSIONS")

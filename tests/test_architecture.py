@@ -25,7 +25,7 @@ LAYERS = (
         "markup",
     },
     {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"}
-    | {"outcomes", "trail", "tombstones", "rights", "app_schema"},
+    | {"outcomes", "trail", "tombstones", "rights", "app_schema", "alerts"},
     {
         "jobs",
         "runs",
@@ -138,4 +138,4 @@ def test_dates_are_worked_out_by_the_databases_clock_never_by_the_machines() -> 
     reading = re.compile(r"\b(datetime\.(now|utcnow)|date\.today|time\.(time|localtime|gmtime))\(")
     assert {name for name, path in MODULES.items() if reading.search(path.read_text("utf-8"))} == {"pacing", "retry"}
     asking = {name for name, path in MODULES.items() if "clock.utc_now()" in path.read_text("utf-8")}
-    assert asking == {"database", "doctor"}  # who only compares the clocks
+    assert asking == {"database", "doctor", "alerts"}  # who compares clocks; how often to ring without a database

@@ -49,6 +49,18 @@ def test_what_a_verb_needs_is_named_when_missing_together_with_all_that_is_wrong
         ("GRAPH_BULK_UPLOAD_URL", UPLOAD + "?x=1"),
         ("GRAPH_BULK_UPLOAD_URL", UPLOAD.replace("://", "://u:s3cret@")),
         ("GRAPH_BULK_UPLOAD_URL", UPLOAD.replace("://", "://:s3cret@")),
+        ("ALERT_WEBHOOK_URL", "hooks.slack.com/services/s3cret"),
+        ("ALERT_WEBHOOK_URL", "http://hooks.slack.com/services/s3cret"),
+        ("ALERT_WEBHOOK_URL", "ftp://hooks.slack.com/services/s3cret"),
+        ("ALERT_WEBHOOK_URL", "https:///services/s3cret"),
+        ("ALERT_WEBHOOK_URL", "https://[::1/s3cret"),
+        ("ALERT_WEBHOOK_URL", "https://hooks.slack.com:99999/s3cret"),
+        ("ALERT_WEBHOOK_URL", "https://u:s3cret@hooks.slack.com/services/x"),
+        ("ALERT_WEBHOOK_URL", "https://hooks.slack.com/s3cret x"),
+        ("ALERT_WEBHOOK_URL", "https://höoks.example/s3cret"),
+        ("ALERT_WEBHOOK_URL", "https://169.254.169.254/s3cret"),
+        ("ALERT_WEBHOOK_URL", "https://[fe80::1]/s3cret"),
+        ("ALERT_WEBHOOK_URL", "@Microsoft.KeyVault(SecretUri=https://v.example/s3cret)"),
         ("GRAPH_DAILY_CALL_LIMIT", "0"),
         ("GRAPH_DAILY_CALL_LIMIT", "many"),
         ("GRAPH_DAILY_CALL_LIMIT", "٣"),
@@ -135,3 +147,19 @@ def test_the_upload_urls_job_may_be_percent_encoded() -> None:
     found = Settings.from_environ({"GRAPH_BULK_UPLOAD_URL": UPLOAD.replace("API2AAD.x.y", "API2AAD%2Ex")}).bulk_upload
     assert found
     assert (found.service_principal, found.job) == ("sp-1", "API2AAD.x")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.slack.com/services/T/B/s3cret",
+        "https://prod-1.westeurope.logic.azure.com:443/workflows/a/triggers/manual/paths/invoke?sp=%2Frun&sig=s3cret",
+        "http://127.0.0.1:8073/s3cret",
+        "http://localhost/s3cret",
+    ],
+)
+def test_a_webhook_is_https_or_on_this_machine_and_is_not_shown(url: str) -> None:
+    found = Settings.from_environ({"ALERT_WEBHOOK_URL": f" {url} "})
+    assert found.alert_webhook_url == url
+    assert "s3cret" not in repr(found)
+    assert Settings.from_environ({"ALERT_WEBHOOK_URL": " "}).alert_webhook_url == ""
