@@ -26,6 +26,7 @@ from tests.conftest import NAMED, NOT_TESTED, PASSWORD, TEST_SQLSERVER, environm
 from tests.emulators import people
 from tests.emulators.graph import JOB_ROLE, LOGS_ROLE, UPLOAD_ROLE, GraphEmulator
 from tests.emulators.hr import HrEmulator
+from tests.emulators.webhook import WebhookEmulator
 
 NEEDED = (UPLOAD_ROLE, LOGS_ROLE, JOB_ROLE)
 ATTRIBUTES = 19
@@ -131,6 +132,22 @@ def test_a_missing_setting(setup: Setup) -> None:
         ("GRAPH_BULK_UPLOAD_URL: is missing.",),
     )
     assert setup.unchecked() == {"token", "roles", "job", "attributes", "matching", "clock", "ledger"}
+
+
+@pytest.mark.parametrize(("url", "told"), [("", "is not set: no phone rings"), ("{phone}/services/T/B/x", "is set")])
+def test_it_says_whether_a_phone_rings_and_does_not_ring(setup: Setup, url: str, told: str) -> None:
+    with WebhookEmulator() as phone:
+        setup.environ["ALERT_WEBHOOK_URL"] = url.format(phone=phone.url)
+        found = setup.findings()["settings"]
+        assert (found.state, found.told) == (State.OK, (f"every setting can be read; ALERT_WEBHOOK_URL {told}",))
+        assert phone.asked == 0
+
+
+def test_a_malformed_webhook_is_named_and_not_shown(setup: Setup) -> None:
+    setup.environ["ALERT_WEBHOOK_URL"] = "http://hooks.slack.com/services/s3cret"
+    fault = setup.fault()
+    assert fault.told == ("ALERT_WEBHOOK_URL: must be https://; plain http:// is allowed on loopback only.",)
+    assert setup.unchecked() == set()
 
 
 def test_every_wrong_setting_is_named_and_what_is_right_is_checked(setup: Setup) -> None:
