@@ -41,6 +41,7 @@ LEDGER, GRAPH, GUARDS, HR = (f"provisioning/{name}.py" for name in ("ledger", "g
 MIRROR, RUNS, TRANSPORT, DATABASE = (f"provisioning/{name}.py" for name in ("mirror", "runs", "transport", "database"))
 PACING, RETRY, BODIES = "provisioning/pacing.py", "provisioning/retry.py", "provisioning/bodies.py"
 OUTCOME, QUERIES = "provisioning/outcomes.py", "provisioning/queries"
+ALERTS, CALLERS = "provisioning/alerts.py", "provisioning/callers.py"
 
 BY_HAND = (
     _mistake(
@@ -808,4 +809,73 @@ OUTCOMES = (
     ),
 )
 
-MISTAKES = (*BY_HAND, *SELECTION, *LEDGER_MISTAKES, *GUARD_MISTAKES, *PAYLOAD, *SENDING, *INGEST, *OUTCOMES)
+TOLD = (
+    _mistake(
+        "the same failure rings every hour",
+        _in(ALERTS, "if (ended.exit_code, ended.error) == (before.exit_code, before.error):", "if False:"),
+        "test_alerts.py::test_a_run_that_fails_rings_once_for_each_kind_of_error_and_once_when_it_works_again",
+    ),
+    _mistake(
+        "a run that fails before it has begun leaves nothing to compare with",
+        _in(ALERTS, "ledger.start_run(db, ended.run_id, ended.job, target)", "pass"),
+        "test_alerts.py::test_a_run_that_fails_before_it_has_begun_rings_once_too",
+    ),
+    _mistake(
+        "a run that did not ask how the job stands takes it for at work",
+        _in(
+            ALERTS,
+            "standing = before.standing if ended.standing is None else ended.standing",
+            "standing = ended.standing or ''",
+        ),
+        "test_alerts.py::test_a_job_in_quarantine_rings_once_whichever_run_finds_it_and_once_when_it_is_at_work_again",
+    ),
+    _mistake(
+        "a hold that shrank rings again",
+        _in(f"{QUERIES}/opened_holds.sql", "h.held_at >= r.started_at AND ", ""),
+        "test_alerts.py::test_a_hold_that_grew_has_another_name_and_rings_one_that_shrank_does_not",
+    ),
+    _mistake(
+        "people gone from the view ring every hour",
+        _in(ALERTS, "if not gone or gone == before.out_of_scope:", "if not gone:"),
+        "test_alerts.py::test_people_who_vanish_from_the_view_ring_when_their_number_changes",
+    ),
+    _mistake(
+        "each time Entra tries somebody in vain is news",
+        _in(
+            "provisioning/aftermath.py", "{key for key in failing if known[key].outcome != outcomes.FAILURE}", "failing"
+        ),
+        "test_alerts.py::test_who_fails_in_entra_rings_once_however_often_entra_tries",
+    ),
+    _mistake(
+        "a database out of reach rings every hour",
+        _in(ALERTS, " or now.hour % BLIND_HOURS", ""),
+        "test_alerts.py::test_without_a_database_one_job_rings_in_every_fourth_hour",
+    ),
+    _mistake(
+        "a mistake in telling fails the run",
+        _in(ALERTS, "except Exception as exc:  # its text may quote", "except OSError as exc:  # its text may quote"),
+        "test_alerts.py::test_a_mistake_in_telling_fails_no_run",
+    ),
+    _mistake(
+        "another server on this machine is the same site",
+        _in(CALLERS, "return (parts.hostname, port) if", "return (parts.hostname, 0) if"),
+        "test_callers.py::test_another_port_is_another_site",
+    ),
+    _mistake(
+        "a page of another site forces people through",
+        _in("function_app.py", "        callers.check_same_site(req.headers, req.url, os.environ)\n", ""),
+        "test_routes.py::test_a_page_of_another_site_forces_nobody_on_ones_own_machine",
+    ),
+    _mistake(
+        "a name that another site lets point at this machine is taken for its own",
+        _in(CALLERS, "return not _in_azure(environ) and not is_loopback(urlsplit(url).hostname)", "return False"),
+        "test_routes.py::test_a_site_whose_name_points_at_this_machine_forces_nobody",
+    ),
+    _mistake(
+        "a body that is not as described approves all the same",
+        _in("function_app.py", "if not isinstance(by, str):", "if False:"),
+        "test_routes.py::test_a_body_that_is_not_as_described_approves_nothing",
+    ),
+)
+
+MISTAKES = (*BY_HAND, *SELECTION, *LEDGER_MISTAKES, *GUARD_MISTAKES, *PAYLOAD, *SENDING, *INGEST, *OUTCOMES, *TOLD)
