@@ -32,8 +32,8 @@ SECONDS, PAUSE = 5.0, 1.0
 BY_ITSELF = ("ingest", "create", "update", "reconcile", "resend", "outcomes")
 """Jobs that run where nobody looks."""
 
-ASKED_FOR = "resync"
-"""Whoever asks for one is told at once what became of it; only a hold that it opens waits for somebody else."""
+ASKED_FOR = ("resync", "disable", "enable")
+"""Whoever asks for these is told at once what became of it; only a hold that one opens waits for somebody else."""
 
 BLIND_JOB, BLIND_HOURS = "update", 4
 """Where the database cannot be asked what was told before, only this job rings, in every fourth hour of UTC."""
@@ -86,7 +86,7 @@ class Opened:
 def tell(settings: Settings, ended: Ended, clock: Clock) -> None:
     """Ring where something is news. Never raises: what keeps it from ringing is told by one warning."""
     quiet = ended.exit_code == Busy.exit_code or ended.error in INTERRUPTED
-    if not settings.alert_webhook_url or ended.job not in (*BY_ITSELF, ASKED_FOR) or quiet:
+    if not settings.alert_webhook_url or ended.job not in (*BY_ITSELF, *ASKED_FOR) or quiet:
         return
     try:
         if lines := _found(settings, ended, clock):
@@ -131,7 +131,7 @@ def _keep(db: Database, ended: Ended, before: Before, target: str | None) -> Non
 
 def news(ended: Ended, before: Before, opened: Sequence[Opened]) -> list[str]:
     """What this run has found that those before it had not, a line each; nothing where all is as it was."""
-    if ended.job == ASKED_FOR:
+    if ended.job in ASKED_FOR:
         return _of_holds(opened)
     return [
         *_of_the_run(ended, before),
