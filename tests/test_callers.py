@@ -112,6 +112,14 @@ def test_another_port_is_another_site(origin: str, url: str, environ: dict[str, 
         callers.approver({**principal("Approver"), "Origin": origin}, url, environ)
 
 
+def test_behind_a_domain_of_ones_own_the_browsers_word_counts() -> None:
+    headers = {**principal("Approver"), "Origin": "https://people.contoso.example"}
+    assert callers.approver({**headers, "Sec-Fetch-Site": "same-origin"}, SITE, EASY_AUTH)
+    for word in ({}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "cross-site"}):
+        with pytest.raises(NotAllowed, match="another site"):
+            callers.approver({**headers, **word}, SITE, EASY_AUTH)
+
+
 @pytest.mark.parametrize(
     ("roles", "may"),
     [

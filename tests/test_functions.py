@@ -63,7 +63,7 @@ def ncrontab_errors(expression: str) -> list[str]:
 
 def test_the_host_finds_five_timers_and_the_routes(app: Worker) -> None:
     routes = {"get_employee", "resync_employee", "get_status", "approve_hold", "openapi"}
-    routes |= {"console", "console_approve", "console_resync"}
+    routes |= {"console", *(f"console_{action}" for action in ("approve", "resync", "disable", "enable"))}
     assert set(app.functions) == {*TIMERS, *routes}
 
 
