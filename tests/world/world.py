@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioning import aftermath, by_hand, database, guards, jobs, review
+from provisioning.database import Database
 from provisioning.errors import Busy, Held, ProvisioningError
 from provisioning.pacing import Clock
 from provisioning.runs import TIMER_PATIENCE, Report
@@ -82,6 +83,7 @@ class World:
         self.told: list[str] = []
         self.ended: list[Ended] = []
         self.purged, self.paused = 0, False
+        self._looks: Database | None = None
         self.hr = HrEmulator([], {"basic": ("svc", PASSWORD)})
         self.graph = GraphEmulator()
         self.machine = Machine(self.seed, self.folder, self.hr, self.graph, START)
@@ -108,6 +110,8 @@ class World:
 
     def __exit__(self, *error: object) -> None:
         self.machine.__exit__(*error)
+        if self._looks is not None:
+            self._looks.close()
         for server in (self.hr, self.graph):
             server._server.server_close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -348,8 +352,8 @@ class World:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of the database, outside of every run."""
-        with database.connect(self.machine.database, Clock()) as db:
-            return list(db.select(sql, (), "check"))
+        self._looks = self._looks or database.connect(self.machine.database, Clock())
+        return list(self._looks.select(sql, (), "check"))
 
     def check_broken(self) -> None:
         """Raises Broken for what was noticed while things ran."""
@@ -362,12 +366,12 @@ class World:
             return
         last: dict[str, dict[str, Any]] = {a.external_id: a.data for a in self.graph.accepted}
         in_doubt = {row[0] for row in self.rows("SELECT employee_id FROM provisioning.intents")}
-        for employee_id, text in self.rows("SELECT employee_id, scim_user FROM provisioning.ledger"):
+        ledger = dict(self.rows("SELECT employee_id, scim_user FROM provisioning.ledger"))
+        for employee_id, text in ledger.items():
             if employee_id not in in_doubt and last.get(employee_id) != json.loads(text):
                 raise Broken(f"stale-last: the last upload of {employee_id} is not the one the ledger holds")
-        for employee_id in last.keys() - in_doubt:
-            if not self.rows(f"SELECT 1 FROM provisioning.ledger WHERE employee_id = '{employee_id}'"):
-                raise Broken(f"lost: {employee_id} was uploaded, and nothing in the database knows of it")
+        for employee_id in last.keys() - in_doubt - ledger.keys():
+            raise Broken(f"lost: {employee_id} was uploaded, and nothing in the database knows of it")
 
     def check_uploads(self) -> None:
         """Phantoms, over-sent people, people twice in flight, calls over the limits."""
