@@ -8,7 +8,6 @@ it was told, kills itself with SIGKILL, or stands still (SIGSTOP) until it is to
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import os
@@ -27,7 +26,6 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import httpx
-import httpx._transports.default
 
 from provisioning import jobs, transport
 from provisioning.database import Row, Sqlite
@@ -36,9 +34,6 @@ from provisioning.settings import Settings
 from tests.clock import MovedClock
 
 ROOT = Path(__file__).parent.parent
-TRUSTING: tuple[Any, ...] = (httpx, httpx._transports.default)
-"""Where the trust store is read, for every client anew; reading it takes longer than a job of 58 people."""
-
 EVERYBODY = Selection(limit=100_000)
 STOPPED = "stands still"
 
@@ -212,8 +207,7 @@ def _wait_stopped(child: int) -> None:
 
 def main() -> None:
     """Take orders until there are no more."""
-    for module in TRUSTING:
-        module.create_ssl_context = functools.cache(module.create_ssl_context)
+    transport.client().close()  # the trust store is read here, and not by each of hundreds of children
     for line in sys.stdin:
         print(json.dumps(asdict(_fork(Order(**json.loads(line))))), flush=True)
 

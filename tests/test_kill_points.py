@@ -6,7 +6,6 @@ killed there with SIGKILL. The next rounds, an hour apart, must leave everything
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
@@ -35,7 +34,7 @@ from tests.conftest import NAMED, PASSWORD, TABLES, approve_all, edit, environme
 from tests.emulators import people
 from tests.emulators.graph import Accepted, GraphEmulator
 from tests.emulators.hr import HrEmulator
-from tests.killing import TRUSTING, Ended, Killer, Order
+from tests.killing import Ended, Killer, Order
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 TARGET = ("a2ff8d8d-f1aa-43f3-8b00-fbe196bf17a6", "API2AAD.4462f4c1447f435e97c3a219cae446e8.8478ede9")
@@ -110,12 +109,6 @@ class Bed:
 
     def tables(self, schema: str, names: tuple[str, ...]) -> dict[str, list[tuple[Any, ...]]]:
         return {name: sorted(self.rows(f"SELECT * FROM {schema}.{name}"), key=repr) for name in names}
-
-
-@pytest.fixture(autouse=True)
-def one_trust_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in TRUSTING:
-        monkeypatch.setattr(module, "create_ssl_context", functools.cache(module.create_ssl_context))
 
 
 @pytest.fixture
