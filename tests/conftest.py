@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -21,6 +22,7 @@ from provisioning import database, jobs, migration, review
 from provisioning.database import Database
 from provisioning.errors import DatabaseError, LeaseLost, ProvisioningError, UnfinishedRun
 from provisioning.jobs import Selection
+from provisioning.pacing import Clock
 from provisioning.runs import Report
 from provisioning.settings import Settings
 from tests.canary import Canary
@@ -53,6 +55,20 @@ UNGUARDED = {"MAX_CREATES": "100000", "MAX_CHANGES": "100000", "MAX_DISABLES": "
 @pytest.fixture
 def clock() -> MovedClock:
     return MovedClock(datetime(2026, 11, 22, 12, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobody_pulls_the_plug() -> Iterator[None]:
+    """Only a machine that loses its power needs SQLite to wait for the disk; a killed process does not."""
+    opens = database.Sqlite.__init__
+
+    def hasty(self: database.Sqlite, path: Path, clock: Clock) -> None:
+        opens(self, path, clock)
+        for schema in ("main", "dbo", "provisioning"):
+            self._connection.execute(f"PRAGMA {schema}.synchronous = OFF")
+
+    with mock.patch.object(database.Sqlite, "__init__", hasty):
+        yield
 
 
 @pytest.fixture(scope="session")
