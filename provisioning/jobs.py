@@ -360,7 +360,7 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     changed = work.changed_mapping()
     narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
-    made = plan.make(book.people(work.mapping, *condition), rules)
+    made = work.plan(book.people(work.mapping, *condition), rules)
     _tell_disabled(work, made.agreed)
     waiting = _waiting(work, rules)
     due = [d for d in made.due if d.person.forced_token is None]  # the forced come by themselves
@@ -398,7 +398,7 @@ def _waiting(work: Work, rules: Rules) -> list[Hold]:
 def _weigh_mapping(work: Work, rules: Rules, guard: Guard, due: Sequence[Due], changed: str) -> list[guards.Held]:
     """As usual, under a mapping that nobody approved: its hold names everybody it touches, whichever job finds it."""
     rows = list(work.book.people(work.mapping))
-    touched = {d.key: d for job in (Job.CREATE, Job.UPDATE) for d in plan.make(rows, work.rules(job)).due if d.changed}
+    touched = {d.key: d for job in (Job.CREATE, Job.UPDATE) for d in work.plan(rows, work.rules(job)).due if d.changed}
     mine = {d.key for d in due}
     everybody = [*due, *(d for key, d in touched.items() if key not in mine)]
     held = weighing.weigh(work.book, rules, guard, everybody)
@@ -435,7 +435,7 @@ def affordable(work: Work, rules: Rules, due: Sequence[Due], held: set[str]) -> 
         return list(due), None
     first = [d for d in due if d.group in (plan.Group.FORCED, plan.Group.LEAVER)]
     other, group = (Job.UPDATE, plan.Group.LEAVER) if rules.job is Job.CREATE else (Job.CREATE, plan.Group.JOINER)
-    others = plan.make(work.book.people(work.mapping), replace(rules, job=other, resend_since=None)).due
+    others = work.plan(work.book.people(work.mapping), replace(rules, job=other, resend_since=None)).due
     kept = calls(sum(d.group is group and d.key not in held for d in others))
     people = max(min(len(first), left * MOST_OPERATIONS), (left - kept) * MOST_OPERATIONS)
     told = f"of the {work.budget.daily_limit} calls of 24 h (GRAPH_DAILY_CALL_LIMIT) {left} are left for this run"

@@ -185,6 +185,8 @@ class Parked:
     employee_id: str
     reasons: tuple[str, ...]
     forced: bool = field(default=False, compare=False)
+    leaves: bool = field(default=False, compare=False)
+    """Whether she must be disabled: what was last sent of her can go, inactive, once it is at hand."""
 
     @property
     def key(self) -> str:
@@ -339,8 +341,8 @@ def _assess(person: Person, rules: Rules) -> tuple[Verdict, str | None]:
             name = (rules.mapping.user_name(person.row) or "").casefold() or None
         return _verdict(person, state, rules) if looked_at else None, name
     except Unsendable as exc:
-        forced = person.forced_token is not None
-        return Parked(person.employee_id, exc.reasons, forced) if looked_at else None, name
+        forced, leaves = person.forced_token is not None, isinstance(exc, _Leaver)
+        return Parked(person.employee_id, exc.reasons, forced, leaves) if looked_at else None, name
 
 
 def _hr_agrees(person: Person, rules: Rules) -> bool:
@@ -418,7 +420,7 @@ def _verdict(person: Person, state: _State, rules: Rules) -> Verdict:
         return None
     if not person.known and rules.is_forgotten(person.employee_id):
         return Parked(person.employee_id, (FORGOTTEN,), person.forced_token is not None)
-    user = rules.mapping.user(person.row, state.active, state.zone)
+    user = _user(person, state, rules, leaves=must_be_disabled)
     if not _must_go(person, user, rules):
         return None
     if refused := _refused(person, user):
@@ -428,6 +430,22 @@ def _verdict(person: Person, state: _State, rules: Rules) -> Verdict:
     return Due(
         user, person, _group(person, user), state.valid_to, disables, expected, _flag(person, rules, "Protected")
     )
+
+
+class _Leaver(Unsendable):
+    """Her row makes no SCIM user, but she must be disabled, and what was last sent of her is not at hand."""
+
+
+def _user(person: Person, state: _State, rules: Rules, *, leaves: bool) -> User:
+    """What her row makes of her; a leaver whose row makes nothing goes as she was last sent, inactive."""
+    try:
+        return rules.mapping.user(person.row, state.active, state.zone)
+    except Unsendable as exc:
+        if not leaves:
+            raise
+        if person.sent_user is None:
+            raise _Leaver(exc.reasons) from None
+        return scim.inactive(person.employee_id, json.loads(person.sent_user), person.sent_hash)
 
 
 def _refused(person: Person, user: User) -> Parked | None:

@@ -199,7 +199,7 @@ def foresee(
 def _today(work: Work, rounds: Sequence[Job], selection: Selection) -> None:
     """As a run would decide: everybody due is weighed, and of those who may go the selection goes."""
     foreseen = Foreseen(one_run=len(rounds) == 1)
-    due, parked = _due(work.book.people(work.mapping), [work.rules(job) for job in rounds])
+    due, parked = _due(work, work.book.people(work.mapping), [work.rules(job) for job in rounds])
     standing = holds.waiting(work.db, work.target)
     waits = {plan.same_key(i) for h in standing if h.kind[0] != guards.FIRST_LOAD for i in h.people}
     chosen = selection.of(due, waits)
@@ -219,13 +219,13 @@ def _today(work: Work, rounds: Sequence[Job], selection: Selection) -> None:
     work.report.answer["holds"] = [_as_hold(h, existing.get(h.kind)) for h in holds.merged(foreseen.held)]
 
 
-def _due(people: Iterable[Person], rules: Sequence[Rules]) -> tuple[list[Due], list[Parked]]:
+def _due(work: Work, people: Iterable[Person], rules: Sequence[Rules]) -> tuple[list[Due], list[Parked]]:
     """Everybody due in one of these jobs, once, in sending order."""
     due: dict[str, Due] = {}
     parked: dict[str, Parked] = {}
     rows = list(people)
     for one in rules:
-        made = plan.make(rows, one)
+        made = work.plan(rows, one)
         due.update({d.key: d for d in made.due if d.key not in due})
         parked.update({p.employee_id: p for p in made.parked})
     return plan.order(list(due.values())), list(parked.values())
@@ -303,11 +303,11 @@ def _days_ahead(work: Work, rounds: Sequence[Job], selection: Selection, on: dat
     dated = [p for p in work.book.people(work.mapping) if plan.has_date(p, base, today, on)]
     foreseen = Foreseen(one_run=len(rounds) == 1)
     written: list[Hold] = []
-    known = {(d.key, d.user.hash) for d in _due(dated, [work.rules(job) for job in rounds])[0]}
+    known = {(d.key, d.user.hash) for d in _due(work, dated, [work.rules(job) for job in rounds])[0]}
     for ahead in range(1, (on - today).days + 1):
         day = today + timedelta(days=ahead)
         rules = [work.rules(job, now=_noon(work, day)) for job in rounds]
-        due, _ = _due(dated, rules)
+        due, _ = _due(work, dated, rules)
         new = [d for d in due if (d.key, d.user.hash) not in known]
         known |= {(d.key, d.user.hash) for d in new}
         chosen = selection.of(new)

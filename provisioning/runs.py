@@ -3,13 +3,13 @@
 import json
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
-from provisioning import alerts, database, holds, ledger, scim, send, tables, tombstones, trail
+from provisioning import alerts, database, holds, ledger, plan, scim, send, tables, tombstones, trail
 from provisioning.database import Database
 from provisioning.errors import Busy, DatabaseError, MappingError, ProvisioningError, SettingsError
 from provisioning.graph import Graph
@@ -17,7 +17,7 @@ from provisioning.guards import Guard, Limits, Situation
 from provisioning.holds import Hold
 from provisioning.ledger import Lease, Ledger
 from provisioning.pacing import Clock
-from provisioning.plan import Job, LogRead, Rules
+from provisioning.plan import Job, LogRead, Person, Plan, Rules
 from provisioning.scim import ScimMapping
 from provisioning.send import Budget
 from provisioning.settings import GRAPH, BulkUpload, Settings
@@ -176,6 +176,16 @@ class Work:
             log=self.log,
             is_forgotten=self.is_forgotten,
         )
+
+    def plan(self, people: Iterable[Person], rules: Rules) -> Plan:
+        """What a run will do with these people. Leavers whose rows make no SCIM user go as they were last sent."""
+        made = plan.make(people, rules)
+        for leavers in database.chunks([p.employee_id for p in made.parked if p.leaves]):
+            found = plan.make(self.book.people_of(self.mapping, leavers), rules).due
+            going = {d.key for d in found}
+            made.due = plan.order([*made.due, *found])
+            made.parked = [p for p in made.parked if p.key not in going]
+        return made
 
     def guard(
         self,

@@ -68,6 +68,11 @@ BY_HAND = (
         "test_by_hand.py::test_no_run_enables_her_whatever_hr_says",
     ),
     _mistake(
+        "a leaver whose row makes no SCIM user stays in",
+        _in(PLAN, "        if not leaves:\n            raise", "        if True:\n            raise"),
+        "test_by_hand.py::test_a_leaver_whose_row_makes_no_user_goes_as_she_was_last_sent_inactive",
+    ),
+    _mistake(
         "disabled one by one, a mass goes around the guard",
         _in("provisioning/by_hand.py", "len(lately) >= most", "False"),
         "test_by_hand.py::test_one_by_one_no_more_are_disabled_than_the_guard_allows",

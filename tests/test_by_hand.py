@@ -287,3 +287,59 @@ def test_what_is_asked_wrongly_changes_nothing(
     with pytest.raises(error):
         by_hand.disable(guarded, employee_id, by, clock=clock)
     assert kept(db) == []
+
+
+# --- leavers whose rows make no SCIM user -------------------------------------------------------------------------
+
+
+def unsendable(db: Database) -> None:
+    """A view in which nobody has a userName who has no nickname."""
+    source = "Employees" if db.engine == "sqlite" else "dbo.Employees"
+    columns = "EmployeeId, EmployeeId AS 'externalId', NickName AS 'userName', Active AS 'active', Title AS 'title'"
+    db.execute("DROP VIEW dbo.ScimUsers")
+    db.execute(f"CREATE VIEW dbo.ScimUsers AS SELECT {columns} FROM {source}")
+
+
+@pytest.fixture
+def parked(guarded: Settings, clock: MovedClock, db: Database) -> Settings:
+    """Everybody but one is parked, under a mapping that was approved."""
+    unsendable(db)
+    edit(db, "P0001", NickName="Ace")
+    finish(jobs.update, guarded, clock)
+    approve_all(guarded, clock)
+    assert finish(jobs.update, guarded, clock)["parked"] == 99
+    return guarded
+
+
+@pytest.mark.parametrize("job", [jobs.update, jobs.reconcile])
+def test_a_leaver_whose_row_makes_no_user_goes_as_she_was_last_sent_inactive(
+    parked: Settings, graph: GraphEmulator, clock: MovedClock, db: Database, job: Callable[..., Report]
+) -> None:
+    before = next(a.data for a in graph.accepted if a.external_id == LEAVER) | {"active": False}
+    edit(db, LEAVER, Active=0, Title="Gone")
+    assert review.foresee(parked, clock=clock).answer["actions"]["disable"] == 1
+    assert aftermath.status(parked, clock=clock).answer["due"] == 1
+    counts = finish(job, parked, clock)
+    assert (counts["sent"], counts["parked"], disabled(graph)) == (1, 98, [LEAVER])
+    assert graph.accepted[-1].data == before
+    counts = finish(job, parked, clock)
+    assert (counts["sent"], counts["parked"]) == (0, 99)  # she stays parked, and inactive
+
+
+def test_many_of_them_are_held_like_other_leavers(
+    parked: Settings, graph: GraphEmulator, clock: MovedClock, db: Database
+) -> None:
+    edit(db, *TERMINATED, Active=0)
+    counts = finish(jobs.update, parked, clock)
+    assert (counts["held"], disabled(graph)) == (20, [])  # one of them goes by her row
+    assert approve_all(parked, clock) == ["disables"]
+    finish(jobs.update, parked, clock)
+    assert disabled(graph) == TERMINATED
+
+
+def test_who_is_still_active_there_stays_parked_and_enabled(
+    parked: Settings, graph: GraphEmulator, clock: MovedClock, db: Database
+) -> None:
+    edit(db, LEAVER, Title="Director")
+    counts = finish(jobs.update, parked, clock)
+    assert (counts["sent"], counts["parked"], disabled(graph)) == (0, 99, [])
