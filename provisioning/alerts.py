@@ -32,6 +32,9 @@ SECONDS, PAUSE = 5.0, 1.0
 BY_ITSELF = ("ingest", "create", "update", "reconcile", "resend", "outcomes")
 """Jobs that run where nobody looks."""
 
+SENDING = ("create", "update", "reconcile", "resend")
+"""Of these, the ones that look who has gone from the view."""
+
 ASKED_FOR = ("resync", "disable", "enable")
 """Whoever asks for these is told at once what became of it; only a hold that one opens waits for somebody else."""
 
@@ -72,6 +75,8 @@ class Before:
     error: str | None = None
     out_of_scope: int = 0
     standing: str | None = None
+    standing_at: str = ""
+    """When it was asked, so that a run that did not ask passes no older answer on."""
 
 
 @dataclass(frozen=True)
@@ -104,26 +109,38 @@ def _found(settings: Settings, ended: Ended, clock: Clock) -> list[str]:
             target = None if ended.job == "ingest" or not settings.bulk_upload else settings.bulk_upload.target
             before = _before(db, ended, target)
             opened = [Opened(str(i), str(kind), int(n)) for i, kind, n in db.rows("opened_holds", ended.run_id)]
-            _keep(db, ended, before, target)
+            _keep(db, ended, before, target, clock.utc_now())
         return news(ended, before, opened)
     except ProvisioningError:
         return blind(ended, clock.utc_now())
 
 
 def _before(db: Database, ended: Ended, target: str | None) -> Before:
-    found, standing = Before(), None
-    for job, exit_code, counts in db.rows("runs_before", target, ended.run_id, target, ended.run_id):
+    exit_code, error, out_of_scope = None, None, 0
+    standing: tuple[str, str | None] = ("", None)
+    for job, code, counts in db.rows("runs_before", target, ended.run_id, target, ended.run_id):
         kept = json.loads(counts) if counts else {}
-        standing = kept.get("standing", standing)
+        if "standing" in kept:
+            standing = max(standing, (kept.get("standing_at", ""), kept["standing"]))
+        if job in SENDING:
+            out_of_scope = int(kept.get("vanished", kept.get("out_of_scope", 0)))
         if job == ended.job:
-            found = Before(int(exit_code), kept.get("error"), kept.get("out_of_scope", 0))
-    return Before(found.exit_code, found.error, found.out_of_scope, standing)
+            exit_code, error = int(code), kept.get("error")
+    return Before(exit_code, error, out_of_scope, standing[1], standing[0])
 
 
-def _keep(db: Database, ended: Ended, before: Before, target: str | None) -> None:
-    """Note for the next run what this one has found; a run that failed before it began gets its row here."""
-    standing = before.standing if ended.standing is None else ended.standing
-    more = {name: text for name, text in (("error", ended.error), ("standing", standing)) if text is not None}
+def _keep(db: Database, ended: Ended, before: Before, target: str | None, now: datetime) -> None:
+    """Note for the next run what this one has found; a run that failed before it began gets its row here.
+
+    What it did not come to ask is passed on from before.
+    """
+    asked = ended.standing is not None
+    more: dict[str, Any] = {"error": ended.error} if ended.error is not None else {}
+    if asked or before.standing is not None:
+        more["standing"] = ended.standing if asked else before.standing
+        more["standing_at"] = f"{now:%Y-%m-%d %H:%M:%S.%f}" if asked else before.standing_at
+    if ended.job in SENDING and ended.exit_code in FAILED and not ended.counts.get("out_of_scope"):
+        more["vanished"] = str(before.out_of_scope)  # no count of this run
     if more and ended.job in BY_ITSELF:
         ledger.start_run(db, ended.run_id, ended.job, target)
         ledger.end_run(db, ended.run_id, ended.exit_code, {**ended.counts, **more})

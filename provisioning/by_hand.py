@@ -7,32 +7,34 @@ long as it lasts, nothing else goes of her; whoever was never sent is not create
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from provisioning import jobs, plan, runs
-from provisioning.errors import Held, NotSendable, UnknownEmployee, WrongUsage
+from provisioning import jobs, plan, review, runs
+from provisioning.errors import Busy, Held, NotSendable, UnknownEmployee
+from provisioning.graph import Graph
 from provisioning.pacing import Clock
 from provisioning.runs import Report, Work, no_counts
 from provisioning.settings import Settings
-
-LONGEST_NAME = 200
-"""Characters of whoever does it, as they are kept."""
 
 
 def disable(settings: Settings, employee_id: str, by: str, *, clock: Clock | None = None) -> Report:
     """Disable a person now, in the name of `by`, and keep her so.
 
-    The report's answer holds employee_id and status: "accepted", "queued" for the sender at work, or "noted" where
-    there is nothing to send, since she was never sent or is inactive already. Once noted it stands, also where sending
-    then fails: the next run sends her. Raises MalformedId, WrongUsage without a name, UnknownEmployee, Held where
-    MAX_DISABLES lets nobody more go today (then nothing is noted) or where she is marked as Protected (then it is noted
-    and waits for an approval), and what a resync raises.
+    The report's answer holds employee_id and status: "accepted", "staged" where Graph has taken her but the
+    provisioning job stands still (exit 3), "queued" for the sender at work, or "noted" where there is nothing to send,
+    since she was never sent or is inactive already. Once noted it stands, also where sending then fails: the next run sends her.
+    Raises MalformedId, WrongUsage without a name, UnknownEmployee, Held where MAX_DISABLES lets nobody more go today
+    (then nothing is noted) or where she is marked as Protected (then it is noted, and waits), and what a resync raises.
     """
     report = Report("disable", no_counts("disable"))
     with _working(settings, employee_id, by, clock, report) as (work, name):
         found, perhaps_active = _known(work, employee_id)
+        with work.db.transaction():
+            if perhaps_active:
+                _check_room(work, found)
+            work.book.disable(found, name)
         if perhaps_active:
-            _check_room(work, found)
-        work.book.disable(found, name)
-        _send(work, found, name, must_go=perhaps_active)
+            _send(work, found, name)
+        elif _somebody_sends(work):  # it may be about to create or to enable her: it looks at her again
+            work.book.force(found, name)
     return report
 
 
@@ -49,8 +51,8 @@ def enable(settings: Settings, employee_id: str, by: str, *, clock: Clock | None
         if found is None:
             raise NotSendable(employee_id, ("is not disabled by hand",))
         work.book.end_disabled([found.employee_id], name)
-        people = work.book.people_of(work.mapping, [found.employee_id])
-        _send(work, found.employee_id, name, must_go=any(p.known for p in people))
+        if any(p.known for p in work.book.people_of(work.mapping, [found.employee_id])):
+            _send(work, found.employee_id, name)
     return report
 
 
@@ -60,10 +62,8 @@ def _working(
 ) -> Iterator[tuple[Work, str]]:
     """A run about one person, and in whose name."""
     jobs.check_id(employee_id)
-    name = " ".join(by.split())[:LONGEST_NAME]
-    if not name:
-        raise WrongUsage("--by: say who does this; the name is kept with the person.")
-    report.answer = {"employee_id": employee_id}
+    name = review.named(by)
+    report.answer = {"employee_id": employee_id, "status": "noted"}
     with (
         runs.working(settings, clock or Clock(), report, jobs.RESYNC_DATABASE_PATIENCE) as work,
         runs.recorded(work.db, report, work.target),
@@ -94,7 +94,19 @@ def _check_room(work: Work, employee_id: str) -> None:
         raise Held(employee_id, (f"disables: {told}; raise it, or end her in HR and approve the hold",), ())
 
 
-def _send(work: Work, employee_id: str, by: str, *, must_go: bool) -> None:
-    work.report.answer = {"employee_id": employee_id, "status": "noted"}
-    if must_go:
-        jobs.force(work, employee_id, by)
+def _send(work: Work, employee_id: str, by: str) -> None:
+    """Send her now, and ask whether what Graph takes is acted on: that must be known at once."""
+    jobs.force(work, employee_id, by)
+    if work.report.answer["status"] == "accepted":
+        with Graph(work.endpoint) as graph:
+            if jobs.standing_job(work, graph):
+                work.report.answer["status"] = "staged"
+                work.report.exit_code = 3
+
+
+def _somebody_sends(work: Work) -> bool:
+    try:
+        with work.lease(0.0):
+            return False
+    except Busy:
+        return True

@@ -25,8 +25,14 @@ LONGEST_NAME = 100
 
 LOCAL = "the operator of this machine"
 
+_KIND = "AZURE_FUNCTIONS_ENVIRONMENT"
+"""Development with Core Tools on a laptop, Production in Azure where it is set."""
+
 IN_AZURE = ("WEBSITE_INSTANCE_ID", "WEBSITE_SKU", "WEBSITE_POD_NAME", "LEGION_SERVICE_HOST")
 """By these the Functions host itself tells where it runs; Flex Consumption has no instance id."""
+
+IN_A_CONTAINER = ("KUBERNETES_SERVICE_HOST", "CONTAINER_APP_NAME", "DOTNET_RUNNING_IN_CONTAINER")
+"""Nor is a container anybody's own machine, unless Core Tools say Development there."""
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -53,7 +59,7 @@ def signed_in(headers: Mapping[str, str], url: str, environ: Mapping[str, str], 
     """
     if easy_auth(environ):
         return _of_principal(headers)
-    if _in_azure(environ) or not is_loopback(urlsplit(url).hostname):
+    if _is_served(environ) or not is_loopback(urlsplit(url).hostname):
         raise NotAllowed("This needs a signed-in person: switch on Easy Auth for this app, or use the command line.")
     return Caller(named or LOCAL, frozenset(ROLES))
 
@@ -125,7 +131,7 @@ def _own_place(url: str, environ: Mapping[str, str]) -> tuple[str, int] | None:
 
 def _is_posing(url: str, environ: Mapping[str, str]) -> bool:
     """Whether a browser came to this machine by a name that is not its own: any site can let its name point here."""
-    return not _in_azure(environ) and not is_loopback(urlsplit(url).hostname)
+    return not _is_served(environ) and not is_loopback(urlsplit(url).hostname)
 
 
 def _place(address: str) -> tuple[str, int] | None:
@@ -136,6 +142,13 @@ def _place(address: str) -> tuple[str, int] | None:
     except ValueError:
         return None
     return (parts.hostname, port) if parts.hostname and port else None
+
+
+def _is_served(environ: Mapping[str, str]) -> bool:
+    """Whether the app runs anywhere but on somebody's own machine: a Host of `localhost` proves nothing there."""
+    kind = environ.get(_KIND, "").lower()
+    contained = any(environ.get(name) for name in IN_A_CONTAINER)
+    return _in_azure(environ) or (kind != "development" if kind else contained)
 
 
 def _in_azure(environ: Mapping[str, str]) -> bool:

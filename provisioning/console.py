@@ -7,8 +7,10 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, quote
 
 from provisioning import aftermath, by_hand, jobs, page, person, review
@@ -24,10 +26,19 @@ ASSETS = Path(__file__).parent / "assets"
 LONGEST_FORM = 4096
 """Bytes; what is longer is no form of ours."""
 
+LATELY = timedelta(minutes=2)
+"""So long the page tells what a form has done."""
+
+_STEPS = {"resync": "resync", "disable": "disabled", "enable": "enabled"}
+"""What a form does, and how her trail calls it."""
+
 _RESYNCED = {
     "accepted": "She was sent, and Graph has taken her. What came of it is told by Entra's log, some minutes later.",
     "queued": "A run is at work; it sends her next.",
 }
+_STAGED = (
+    "Graph has taken her, but the provisioning job stands still: nothing happens until it is started in the portal."
+)
 _NOTED = {"disable": "Noted: there is nothing to send.", "enable": "Noted: the next run takes her as HR has her."}
 
 
@@ -51,7 +62,7 @@ def show(
     except (MalformedId, UnknownEmployee) as exc:
         status = aftermath.status(settings, clock=clock).answer
         return page.overview(look, status, Notice("problem", str(exc)), employee_id)
-    told = _told(asked)
+    told = _told(asked, found["trail"])
     return page.one_person(look, found, Notice("done", told) if told else None)
 
 
@@ -83,12 +94,20 @@ def _back(verb: str, report: Report) -> str:
     return f"{page.HOME}?employee_id={quote(report.answer['employee_id'], safe='')}&{verb}={report.answer['status']}"
 
 
-def _told(asked: Mapping[str, str]) -> str | None:
-    """What a form has just done to her; the page below tells how she stands, whatever an address claims."""
-    for verb in ("resync", "disable", "enable"):
-        if status := asked.get(verb):
-            return _RESYNCED.get(status) or (_NOTED.get(verb) if status == "noted" else None)
+def _told(asked: Mapping[str, str], trail: Sequence[Mapping[str, Any]]) -> str | None:
+    """What a form has just done to her; an address that claims it without her trail is not believed."""
+    now = str(trail[-1]["at"]) if trail else ""
+    for verb, kind in _STEPS.items():
+        done = any(step["kind"] == kind and _just(str(step["at"]), now) for step in trail)
+        if done and (status := asked.get(verb)):
+            told = {**_RESYNCED, "staged": _STAGED, "noted": _NOTED.get(verb)}
+            return told.get(status)
     return None
+
+
+def _just(at: str, now: str) -> bool:
+    """Whether a moment is no longer ago than it takes to come back to the page."""
+    return datetime.fromisoformat(now) - datetime.fromisoformat(at) < LATELY
 
 
 def refusal(exc: ProvisioningError, *, signs_in: bool) -> str:

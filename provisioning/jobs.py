@@ -346,7 +346,7 @@ def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection, how:
     _tell_vanished(work.report, work.book.vanished())
     _tell_recreated(work)
     with Graph(work.endpoint) as graph:
-        standing = _standing_job(work, graph) if decided.ids else None
+        standing = standing_job(work, graph) if decided.ids else None
         only_first = None if how.get("anyway") else standing
         sender = work.sender(lease, graph, rules, decided.guard, RUN_SECONDS, only_first, how.get("observe"))
         with _tallied(work, sender, decided.cut, decided.short):
@@ -361,13 +361,13 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
     made = work.plan(book.people(work.mapping, *condition), rules)
-    _tell_disabled(work, made.agreed)
     waiting = _waiting(work, rules)
     due = [d for d in made.due if d.person.forced_token is None]  # the forced come by themselves
     chosen = selection.of(due, _keys(h.people for h in waiting if h.kind[0] != guards.FIRST_LOAD))
     guard = work.guard(waiting, changed, named={d.key for d in chosen} if selection.named else frozenset())
     held = _weigh_mapping(work, rules, guard, due, changed) if changed else weighing.weigh(book, rules, guard, due)
     _hold(work, held, _over(made, waiting, narrowed=narrowed), named=selection.named)
+    _tell_disabled(work, made.agreed)
     stopped = _keys(h.people for h in held)
     going = [d for d in chosen if d.key not in stopped]
     report.counts["held"] = report.counts["candidates"] = len(chosen) - len(going)
@@ -459,12 +459,19 @@ def _tell_vanished(report: Report, vanished: list[str]) -> None:
 
 def _tell_disabled(work: Work, agreed: Sequence[str]) -> None:
     """Who is disabled by hand; it ends for those whom HR has ended as well."""
-    if agreed:
+    if agreed and not _may_be_a_mistake(work):
         work.book.end_disabled(agreed, None, "HR agrees")
         work.report.note(f"no longer disabled by hand, since HR agrees: {', '.join(agreed[:20])}")
     if left := [one.employee_id for one in work.book.disabled_by_hand()]:
         named = ", ".join(left[:20]) + (", …" if len(left) > 20 else "")
         work.report.note(f"disabled by hand, whatever HR says: {len(left)} people: {named}")
+
+
+def _may_be_a_mistake(work: Work) -> bool:
+    """Whether disables or a mapping wait for a word: what they say of who is inactive already is nobody's word yet."""
+    return any(
+        h.kind[0] in (guards.DISABLES, guards.MAPPING) and h.due_on is None for h in holds.waiting(work.db, work.target)
+    )
 
 
 def _tell_recreated(work: Work) -> None:
@@ -475,7 +482,7 @@ def _tell_recreated(work: Work) -> None:
         work.report.note(f"warning: recreated: {len(found)} people had to be created anew in the last 24 h: {named}")
 
 
-def _standing_job(work: Work, graph: Graph) -> str | None:
+def standing_job(work: Work, graph: Graph) -> str | None:
     """Why what is sent would only be staged; None where the job is at work, or cannot be asked."""
     try:
         status = graph.job()

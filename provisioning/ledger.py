@@ -199,8 +199,9 @@ class Ledger:
         return (json.loads(row[0]) for row in self.db.rows("every_sent_user", self.target))
 
     def disabled_lately(self) -> set[str]:
-        """Who was disabled in the last 24 h, or perhaps was: ids as they are compared."""
-        return {same_key(str(row[0])) for row in self.db.rows("disabled_lately", self.target, self.target)}
+        """Who was disabled in the last 24 h, perhaps was, or is about to be by hand: ids as they are compared."""
+        lately = self.db.rows("disabled_lately", self.target, self.target)
+        return {same_key(str(row[0])) for row in (*lately, *self.db.rows("pending_disables", self.target))}
 
     def write_intents(self, due: Sequence[Intended], lease: Lease, instead_of: Sequence[str] = ()) -> bool:
         """Say what is about to be sent. False: the lease is lost.

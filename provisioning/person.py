@@ -58,13 +58,15 @@ def without_values(answer: Answer) -> Answer:
         path: {n: c for n, c in change.items() if n not in ("old", "new")}
         for path, change in answer["attributes"].items()
     }
-    for name, personal in (("sent", "user"), ("account", "user_principal_name")):
+    for name, personal in (("sent", ("user", "valid_to")), ("account", ("user_principal_name", "object_id"))):
         part = answer[name]
-        found[name] = {n: c for n, c in part.items() if n != personal} if part else None
+        found[name] = {n: c for n, c in part.items() if n not in personal} if part else None
     if answer["by_hand"]:
         found["by_hand"] = {"at": answer["by_hand"]["at"]}
     for name in ("outcomes", "trail"):
-        found[name] = [{n: c for n, c in step.items() if n not in ("reason", "by", "remark")} for step in answer[name]]
+        found[name] = [
+            {n: c for n, c in step.items() if n not in ("reason", "by", "remark", "object_id")} for step in answer[name]
+        ]
     return found
 
 
@@ -179,8 +181,8 @@ def _verdict(work: Work, rows: Sequence[Person]) -> _Verdict:
     if isinstance(forced, Parked):
         return _Verdict("not due", forced.reasons)
     if forced and not forced.person.known:
-        starts, days = work.mapping.cell(rows[0].row, "ValidFrom"), work.settings.create_lead_days
-        return _Verdict("not yet due", (f"starts on {_plain(starts)}, and goes {days} days before",), forced)
+        days = work.settings.create_lead_days
+        return _Verdict("not yet due", (f"has not started, and goes {days} days before",), forced)
     return _Verdict("unchanged", ("what would be sent is what was sent last",), forced)
 
 

@@ -346,8 +346,11 @@ def _assess(person: Person, rules: Rules) -> tuple[Verdict, str | None]:
 
 
 def _hr_agrees(person: Person, rules: Rules) -> bool:
-    """Whether HR has ended her as well, and nothing says that the target may hold her as active."""
-    if person.was_active:
+    """Whether HR has ended her as well, and nothing says that the target may hold her as active.
+
+    Of somebody never sent there is nothing that HR could have ended.
+    """
+    if person.was_active or not person.known:
         return False
     try:
         return _state(person, rules).ended
@@ -376,8 +379,8 @@ def _disabled(person: Person, rules: Rules) -> Verdict:
     if refused := _refused(person, user):
         return refused
     disables = person.sent_active is not False or person.maybe_active
-    marked = _is_marked(person, rules)
-    return Due(user, person, _group(person, user), person.sent_valid_to, disables, marked=marked, by_hand=True)
+    marked, as_sent = _is_marked(person, rules), user.as_sent is not None
+    return Due(user, person, _group(person, user), person.sent_valid_to, disables, marked=marked, by_hand=as_sent)
 
 
 def _is_marked(person: Person, rules: Rules) -> bool:

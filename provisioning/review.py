@@ -54,6 +54,14 @@ def fate(settings: Settings, hold_id: str, *, clock: Clock | None = None) -> hol
         return found if found and found.target == work.target else None
 
 
+def named(by: str) -> str:
+    """In whose name something is done, as it is kept. Raises WrongUsage for what is no name."""
+    name = " ".join(by.split())
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise WrongUsage(f"--by: say in whose name, in 1 to {LONGEST_NAME} characters.")
+    return name
+
+
 def approve(settings: Settings, hold_id: str, by: str, *, clock: Clock | None = None) -> Report:
     """Approve a hold in somebody's name, for whoever in it is due as she was held; the next run sends them.
 
@@ -61,9 +69,7 @@ def approve(settings: Settings, hold_id: str, by: str, *, clock: Clock | None = 
     Raises UnknownHold, NotApprovable, WrongUsage (no name).
     """
     report = Report("approve", {})
-    name = " ".join(by.split())
-    if not name or len(name) > LONGEST_NAME or not name.isprintable():
-        raise WrongUsage(f"--by: say who approves, in 1 to {LONGEST_NAME} characters.")
+    name = named(by)
     if not re.fullmatch(r"[0-9a-f]{8}", hold_id):
         raise UnknownHold()
     with (

@@ -55,12 +55,20 @@ BY_HAND = (
     ),
     _mistake(
         "HR agrees although the end is only held",
-        _in(
-            PLAN,
-            "    if person.was_active:\n        return False\n    try:\n        return _state",
-            "    try:\n        return _state",
-        ),
+        _in(JOBS, "if agreed and not _may_be_a_mistake(work):", "if agreed:"),
+        "test_by_hand.py::test_an_end_that_nobody_has_approved_is_not_hrs_word",
+    ),
+    _mistake(
+        "HR agrees although she may be active over there",
+        _in(PLAN, "if person.was_active or not person.known:", "if not person.known:"),
         "test_by_hand.py::test_who_waits_in_a_mass_hold_goes_and_the_others_wait_on",
+        "test_by_hand.py::test_where_only_changed_rows_are_looked_at_she_is_looked_at_too",
+        "test_by_hand.py::test_once_hr_agrees_hr_counts_again",
+    ),
+    _mistake(
+        "who is still on the way does not count as disabled",
+        _in(LEDGER, ', *self.db.rows("pending_disables", self.target)', ""),
+        "test_by_hand.py::test_those_who_are_still_on_their_way_count_too",
     ),
     _mistake(
         "who is disabled by hand goes as the row has her",
@@ -829,8 +837,8 @@ TOLD = (
         "a run that did not ask how the job stands takes it for at work",
         _in(
             ALERTS,
-            "standing = before.standing if ended.standing is None else ended.standing",
-            "standing = ended.standing or ''",
+            "= ended.standing if asked else before.standing\n",
+            "= ended.standing or ''\n",
         ),
         "test_alerts.py::test_a_job_in_quarantine_rings_once_whichever_run_finds_it_and_once_when_it_is_at_work_again",
     ),
@@ -873,7 +881,7 @@ TOLD = (
     ),
     _mistake(
         "a name that another site lets point at this machine is taken for its own",
-        _in(CALLERS, "return not _in_azure(environ) and not is_loopback(urlsplit(url).hostname)", "return False"),
+        _in(CALLERS, "return not _is_served(environ) and not is_loopback(urlsplit(url).hostname)", "return False"),
         "test_routes.py::test_a_site_whose_name_points_at_this_machine_forces_nobody",
     ),
     _mistake(

@@ -16,7 +16,7 @@ from provisioning.errors import (
     UnknownEmployee,
     WrongUsage,
 )
-from provisioning.ledger import Lease
+from provisioning.ledger import Lease, Ledger
 from provisioning.runs import Report
 from provisioning.settings import Settings
 from tests.clock import MovedClock
@@ -80,11 +80,18 @@ def test_no_run_enables_her_whatever_hr_says(
 
 
 def test_where_only_changed_rows_are_looked_at_she_is_looked_at_too(
-    change: Callable[..., Settings], leaver: Settings, graph: GraphEmulator, clock: MovedClock, db: Database
+    change: Callable[..., Settings], guarded: Settings, graph: GraphEmulator, clock: MovedClock, db: Database
 ) -> None:
-    edit(db, LEAVER, Active=0)
-    finish(jobs.update, change(UPDATE_BY="modified"), clock)
-    assert kept(db) == []
+    """Nothing of hers has changed, and what disables her was refused."""
+    everybody = [f"P{n:04d}" for n in range(100)]
+    edit(db, *everybody, ModifiedDateTime="2026-01-01 00:00:00.0000000")
+    finish(jobs.update, guarded, clock)
+    jobs.resend(guarded, None, clock=clock)
+    graph.fail_next(403, {}, b"")
+    with pytest.raises(UnfinishedRun):
+        by_hand.disable(guarded, LEAVER, ADA, clock=clock)
+    db.execute("DELETE FROM provisioning.forced")
+    assert finish(jobs.update, change(UPDATE_BY="modified"), clock)["candidates"] == 1
     assert disabled(graph) == [LEAVER]
 
 
@@ -194,6 +201,91 @@ def test_one_by_one_no_more_are_disabled_than_the_guard_allows(
     assert finish(jobs.update, guarded, clock)["held"] == 1  # they count for what HR says later, too
 
 
+def test_those_who_are_still_on_their_way_count_too(
+    guarded: Settings, graph: GraphEmulator, clock: MovedClock, db: Database
+) -> None:
+    other = Lease(f"send {guarded.bulk_upload.target}", "other")  # type: ignore[union-attr]
+    assert other.acquire(db)
+    for employee_id in TERMINATED[:10]:
+        assert by_hand.disable(guarded, employee_id, ADA, clock=clock).answer["status"] == "queued"
+    with pytest.raises(Held, match="at most 10 may be"):
+        by_hand.disable(guarded, TERMINATED[10], ADA, clock=clock)
+    other.drop(db)
+    edit(db, LEAVER, Active=0)
+    counts = finish(jobs.update, guarded, clock)
+    assert (counts["held"], disabled(graph)) == (1, TERMINATED[:10])
+
+
+@pytest.mark.parametrize("mistake", ["of HR", "of the mapping"])
+def test_an_end_that_nobody_has_approved_is_not_hrs_word(
+    leaver: Settings, graph: GraphEmulator, clock: MovedClock, db: Database, mistake: str
+) -> None:
+    everybody = [*TERMINATED, LEAVER]
+    if mistake == "of HR":
+        edit(db, *everybody, Active=0)
+    else:
+        source = "Employees" if db.engine == "sqlite" else "dbo.Employees"
+        ids = "e.EmployeeId, e.EmployeeId AS 'externalId', e.EmployeeId AS 'userName'"
+        db.execute("DROP VIEW dbo.ScimUsers")
+        db.execute(f"CREATE VIEW dbo.ScimUsers AS SELECT {ids}, 0 AS 'active' FROM {source} AS e")
+    assert finish(jobs.update, leaver, clock)["held"]
+    assert (kept(db), disabled(graph)) == ([(LEAVER, ADA)], [LEAVER])
+    if mistake == "of HR":
+        edit(db, *everybody, Active=1)
+        finish(jobs.update, leaver, clock)
+        assert disabled(graph) == [LEAVER]
+
+
+def test_a_job_that_stands_still_is_told_at_once(
+    guarded: Settings, graph: GraphEmulator, clock: MovedClock, db: Database
+) -> None:
+    graph.directory().quarantine_reason = "EncounteredQuarantineException"
+    report = by_hand.disable(guarded, LEAVER, ADA, clock=clock)
+    assert (report.answer["status"], report.exit_code) == ("staged", 3)
+    assert any("the provisioning job is Quarantine" in note for note in report.notes)
+
+
+def test_a_joiner_whom_a_run_is_about_to_create_is_looked_at_again(
+    guarded: Settings, graph: GraphEmulator, clock: MovedClock, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run has read her, and writes its intents, when somebody disables her."""
+    employ(db, "NEW")
+    write = Ledger.write_intents
+    asked: list[str] = []
+
+    def meanwhile(self: Ledger, due: Any, lease: Lease, instead_of: Any = ()) -> bool:
+        if not asked:
+            asked.append(by_hand.disable(guarded, "NEW", ADA, clock=clock).answer["status"])
+        return write(self, due, lease, instead_of)
+
+    monkeypatch.setattr(Ledger, "write_intents", meanwhile)
+    finish(jobs.create, guarded, clock)
+    assert (asked, disabled(graph)) == (["noted"], ["NEW"])
+
+
+def test_of_who_was_never_sent_hr_has_ended_nothing(
+    guarded: Settings, graph: GraphEmulator, clock: MovedClock, db: Database
+) -> None:
+    employ(db, "NEW", Active=0)
+    by_hand.disable(guarded, "NEW", ADA, clock=clock)
+    finish(jobs.update, guarded, clock)
+    edit(db, "NEW", Active=1)
+    assert finish(jobs.create, guarded, clock)["parked"] == 1
+    assert kept(db) == [("NEW", ADA)]
+    assert "NEW" not in graph.directory().users
+
+
+def test_where_nothing_that_was_sent_is_kept_an_unapproved_mapping_holds_her(
+    leaver: Settings, graph: GraphEmulator, clock: MovedClock, db: Database
+) -> None:
+    db.execute("UPDATE provisioning.ledger SET scim_user = '{}', cleared_at = sent_at WHERE active = 0")
+    mapping_with(db, "e.Title AS 'nickName'")
+    sent = len(graph.accepted)
+    with pytest.raises(Held, match="mapping"):
+        jobs.resync(leaver, LEAVER, refresh=False, clock=clock)
+    assert len(graph.accepted) == sent
+
+
 def test_who_waits_in_a_mass_hold_goes_and_the_others_wait_on(
     guarded: Settings, graph: GraphEmulator, clock: MovedClock, db: Database
 ) -> None:
@@ -204,7 +296,10 @@ def test_who_waits_in_a_mass_hold_goes_and_the_others_wait_on(
     finish(jobs.update, guarded, clock)
     (hold,) = review.waiting(guarded, clock=clock)
     assert sorted(hold.people) == [i for i in TERMINATED if i != TERMINATED[3]]
-    assert kept(db) == []  # HR has ended her, too
+    assert kept(db) == [(TERMINATED[3], ADA)]  # HR has ended her, too, but perhaps by mistake
+    approve_all(guarded, clock)
+    finish(jobs.update, guarded, clock)
+    assert (kept(db), disabled(graph)) == ([], TERMINATED)
 
 
 def test_while_a_run_is_at_work_it_sends_her_next(
@@ -279,7 +374,11 @@ def test_whoever_is_forgotten_leaves_no_trace_here_either(guarded: Settings, clo
 
 @pytest.mark.parametrize(
     ("employee_id", "by", "error"),
-    [("a b", ADA, MalformedId), ("NOBODY", ADA, UnknownEmployee), (LEAVER, " ", WrongUsage)],
+    [
+        ("a b", ADA, MalformedId),
+        ("NOBODY", ADA, UnknownEmployee),
+        *((LEAVER, name, WrongUsage) for name in (" ", "x" * 101, "A\x00da", "A\u202eda")),
+    ],
 )
 def test_what_is_asked_wrongly_changes_nothing(
     guarded: Settings, clock: MovedClock, db: Database, employee_id: str, by: str, error: type[Exception]

@@ -50,6 +50,28 @@ def test_without_easy_auth_a_principal_is_believed_by_nobody(environ: dict[str, 
         callers.approver(principal("Approver"), SITE, environ)
 
 
+CONTAINED = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "may"),
+    [
+        (CONTAINED, False),
+        ({"CONTAINER_APP_NAME": "bridge"}, False),
+        ({"AZURE_FUNCTIONS_ENVIRONMENT": "Production"}, False),
+        ({**IN_AZURE, "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}, False),
+        ({**CONTAINED, "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}, True),
+        ({"AZURE_FUNCTIONS_ENVIRONMENT": "development"}, True),
+    ],
+)
+def test_a_host_called_localhost_is_believed_on_ones_own_machine_only(environ: dict[str, str], may: bool) -> None:
+    if may:
+        assert callers.approver({}, LOCAL, environ, "Ada") == "Ada"
+        return
+    with pytest.raises(NotAllowed, match="Easy Auth"):
+        callers.approver({}, LOCAL, environ, "Ada")
+
+
 @pytest.mark.parametrize("environ", [IN_AZURE, FLEX, {"WEBSITE_SKU": "Dynamic"}])
 def test_in_azure_a_request_that_names_the_loopback_is_no_local_one(environ: dict[str, str]) -> None:
     with pytest.raises(NotAllowed, match="Easy Auth"):

@@ -415,7 +415,7 @@ def test_a_first_load_is_held_named_and_let_go_by_name(
 
 @pytest.mark.parametrize(
     ("words", "code", "told"),
-    [(["nothing", "--by", "Ada"], 1, "There is no such hold"), (["nothing", "--by", " "], 2, "say who approves")],
+    [(["nothing", "--by", "Ada"], 1, "There is no such hold"), (["nothing", "--by", " "], 2, "say in whose name")],
 )
 def test_what_cannot_be_approved_is_told(
     environ: dict[str, str], capsys: Capture, words: list[str], code: int, told: str

@@ -110,7 +110,7 @@ def test_whom_a_guard_holds_shows_her_hold(
         ({"OrganizationId": None}, "not due", "out of scope (InScope)"),
         ({"Active": 0}, "not due", "inactive, and never sent: there is no account to disable"),
         ({"ValidTo": "2020-01-01"}, "not due", "ended (ValidTo), and never sent: there is no account to disable"),
-        ({"ValidFrom": "2999-01-01"}, "not yet due", "starts on 2999-01-01, and goes 7 days before"),
+        ({"ValidFrom": "2999-01-01"}, "not yet due", "has not started, and goes 7 days before"),
         ({"Active": None}, "parked", "active is null"),
     ],
 )

@@ -333,7 +333,10 @@ def test_people_in_every_state_are_told_as_described(
     people = (*IDS, "P1", "L1")
     found = {i: host.call(VISITORS[visitor], "GET", f"/api/employees/{i}").json for i in people}
     assert [found[i]["state"] for i in people] == ["due", "due", "due", "parked", "not yet due"]
-    assert found["A1"]["account"]["object_id"]
+    assert found["A1"]["account"]["outcome"] == "success"
+    personal = {"object_id", "user_principal_name"}
+    assert (personal <= found["A1"]["account"].keys()) == (visitor != "key")
+    assert ("valid_to" in found["A1"]["sent"]) == (visitor != "key")
     assert {s["kind"] for s in found["A2"]["trail"]} >= {"sent", "outcome", "retry"}
 
 

@@ -435,7 +435,7 @@ class World:
             user = users.get(employee_id)
             if employee_id in by_hand and user is not None and user["accountEnabled"]:
                 found[employee_id] = ["active, though disabled by hand"]
-            if employee_id in by_hand and not gone and not truth.is_active(record, self.today, gone=False):
+            if employee_id in by_hand and user and not gone and not truth.is_active(record, self.today, gone=False):
                 found[employee_id] = ["marked as disabled by hand, though HR agrees"]
             if employee_id in excused or employee_id in by_hand:
                 continue
