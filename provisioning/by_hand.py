@@ -21,7 +21,9 @@ def disable(settings: Settings, employee_id: str, by: str, *, clock: Clock | Non
     The report's answer holds employee_id and status: "accepted", "staged" where Graph has taken her but the
     provisioning job stands still (exit 3), "queued" for the sender at work, or "noted" where there is nothing to send,
     since she was never sent or is inactive already. Once noted it stands, also where sending then fails: the next run
-    sends her. Raises MalformedId, WrongUsage without a name, UnknownEmployee, Held where MAX_DISABLES lets nobody more go today
+    sends her.
+
+    Raises MalformedId, WrongUsage without a name, UnknownEmployee, Held where MAX_DISABLES lets nobody more go today
     (then nothing is noted) or where she is marked as Protected (then it is noted, and waits), and what a resync raises.
     """
     report = Report("disable", no_counts("disable"))
