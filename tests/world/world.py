@@ -433,7 +433,7 @@ class World:
         for employee_id, record in self.truth.items():
             gone = employee_id in self.removed
             user = users.get(employee_id)
-            if employee_id in by_hand and user is not None and user["accountEnabled"]:
+            if employee_id in by_hand and employee_id not in excused and user is not None and user["accountEnabled"]:
                 found[employee_id] = ["active, though disabled by hand"]
             if employee_id in by_hand and user and not gone and not truth.is_active(record, self.today, gone=False):
                 found[employee_id] = ["marked as disabled by hand, though HR agrees"]
