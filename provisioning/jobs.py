@@ -147,8 +147,7 @@ def _mirror(
         for _ in _spool_changes(db, api, resource, fetch, spool):
             if observe:
                 observe({"fetched": report.counts["fetched"] + fetch.fetched})
-        needed = settings.hr_source is not None and resource is settings.hr_source.people
-        mapped = uses_column(db)
+        needed, mapped = resource is tables.people(db, settings.hr_source), uses_column(db)
         _check_complete(fetch, mapped, needed=needed)
         _check_shrinkage(fetch, last.fetched if last else len(fetch.held_keys), settings.max_shrink)
         with db.transaction():
@@ -156,7 +155,10 @@ def _mirror(
             _write_spooled(db, fetch, spool, newer)
             missing = tables.note_absent(db, table, fetch, newer, at)
             tables.record_fetch(db, table, fetch, report.run_id, at, of_people=needed)
+            new_fields = tables.note_fields(db, table, fetch.unknown_fields)
     _count_fetch(fetch, missing, report)
+    if new_fields:
+        report.note(f"{table.name}: fields without a column, not kept: {', '.join(new_fields)}")
     if needed and last is None and (unseen := fetch.unseen(mapped)):
         report.note(
             f"warning: no record has {', '.join(unseen)}, which the mapping uses; check HR_SOURCE or the mapping."
@@ -186,11 +188,22 @@ def _spool(db: Database, fetch: Fetch, rows: Sequence[mirror.Values], spool: Tex
         spool.write(json.dumps(change) + "\n")
 
 
+_WORDLESS = re.compile(
+    r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\bAS\s+(?:\[[^\]]*\]|"[^"]*")""", re.DOTALL | re.IGNORECASE
+)
+"""What names no column in a view: texts, comments, and the names that it gives."""
+
+
 def uses_column(db: Database) -> Callable[[str], bool]:
     """Whether the mapping's definition names a column."""
-    text = holds.mapping_definition(db) or ""
-    words = {word.casefold() for word in re.findall(r"\w+", text)}
-    return lambda column: column.casefold() in words
+    text = _WORDLESS.sub(" ", holds.mapping_definition(db) or "").casefold()
+    words = set(re.findall(r"\w+", text))
+
+    def uses(column: str) -> bool:
+        name = column.casefold()
+        return name in words or (not name.isidentifier() and any(f"{a}{name}{b}" in text for a, b in ("[]", '""')))
+
+    return uses
 
 
 def _check_complete(fetch: Fetch, mapped: Callable[[str], bool], *, needed: bool) -> None:
@@ -200,6 +213,12 @@ def _check_complete(fetch: Fetch, mapped: Callable[[str], bool], *, needed: bool
     if vanished := fetch.vanished_fields(mapped):
         names = ", ".join(vanished)
         raise UpstreamError(f"{fetch.table.name}: no record has {names} any more; nothing was changed.")
+    if retyped := fetch.retyped_fields(mapped):
+        names = ", ".join(retyped)
+        raise UpstreamError(
+            f"{fetch.table.name}: HR's values do not fit their columns any more: {names}; nothing was changed. "
+            "Ask HR, or mend the column by a script of your own."
+        )
 
 
 def _check_shrinkage(fetch: Fetch, before: int, allowed: Share) -> None:
@@ -244,9 +263,6 @@ def _count_fetch(fetch: Fetch, missing: int, report: Report) -> None:
     for one in fetch.rejected:
         report.note(f"rejected {one.table} {one.key or '(no key)'}: {'; '.join(one.reasons)}")
     report.untold += fetch.rejections - len(fetch.rejected)
-    if fetch.unknown_fields:
-        names = ", ".join(sorted(fetch.unknown_fields))
-        report.note(f"{fetch.table.name}: fields without a column, not kept: {names}")
 
 
 # --- sending ------------------------------------------------------------------------------------------------------
@@ -539,10 +555,10 @@ def _leave_its_words(held: guards.Held) -> None:
 
 
 def _warn_of_old_ingest(work: Work) -> None:
-    source = work.settings.hr_source
-    if source is None or source.people is None:
+    people = tables.people(work.db, work.settings.hr_source)
+    if people is None:
         return
-    last = tables.last_fetch(work.db, source.people.table)
+    last = tables.last_fetch(work.db, people.table)
     if last is None or work.db.utc_now() - last.completed_at > STALE_INGEST:
         told = "there was none yet" if last is None else f"the last was at {last.completed_at:%Y-%m-%d %H:%M} UTC"
         work.report.note(f"warning: no complete ingest in 26 h ({told}); people are created from old data.")
@@ -617,7 +633,7 @@ def check_id(employee_id: str) -> None:
 def _refresh(work: Work, employee_id: str) -> None:
     """Mirror one record as HR has it now; what HR no longer knows stays as mirrored."""
     source, db = work.settings.hr_source, work.db
-    resource = source.people if source else None
+    resource = tables.people(db, source)
     if source is None or resource is None or resource.item_path is None:
         return
     table = tables.describe(db, resource)

@@ -21,6 +21,10 @@ VANISHED_FIELD_ROWS, VANISHED_MAPPED_ROWS = 10, 1
 """A field that no record has any more may empty its column for so many rows, or for one where the mapping uses it
 (an API may leave out what nobody has); above that HR's answer is not believed."""
 
+RETYPED_TENTHS, RETYPED_ROWS = 9, 10
+"""A column that the mapping uses is taken for retyped where so many tenths of its values do not fit it any more: more
+than one, and more than ten or half of the records, since two bad leave dates in a large company are two bad records."""
+
 MOST_TOLD = 500
 """So many rejected records are kept with their reasons; beyond that they are counted."""
 
@@ -114,6 +118,8 @@ class Fetch:
     seen: set[str] = field(default_factory=set)
     _fields: set[str] = field(default_factory=set)
     _emptied: dict[str, int] = field(default_factory=dict)
+    _fitting: list[int] = field(default_factory=list)
+    _unfit: dict[str, int] = field(default_factory=dict)
 
     def take(self, records: Iterable[Any]) -> list[Values]:
         """The rows of a page that the table can hold, under the key the table spells; the others are rejected."""
@@ -157,6 +163,18 @@ class Fetch:
         """Columns that the mapping uses and of which no record had the field."""
         return sorted(c.name for c in self.table.columns if c.name not in self._fields and mapped(c.name))
 
+    def retyped_fields(self, mapped: Callable[[str], bool]) -> list[str]:
+        """Columns of which (nearly) no value fits, each with how many of how many; the key, and what is `mapped`."""
+        fitting = dict(zip((c.name for c in self.table.columns), self._fitting, strict=False))
+        return [
+            f"{name} ({wrong} of {wrong + fitting.get(name, 0)})"
+            for name, wrong in sorted(self._unfit.items())
+            if wrong * 10 >= (wrong + fitting.get(name, 0)) * RETYPED_TENTHS
+            and wrong > 1
+            and (wrong > RETYPED_ROWS or wrong * 2 >= self.fetched)
+            and (name == self.table.key.name or mapped(name))
+        ]
+
     def repeats(self, rows: int, before: int) -> bool:
         """Whether a page of that many records brought nobody new (`before`: how many were seen when it came)."""
         return rows > 1 and self.distinct == before
@@ -179,6 +197,7 @@ class Fetch:
         canonical = self._canonical(key)
         if not canonical:
             self.keyless += 1
+            self._count_unfit(self.table.key.name)
             self._reject(None, [f"{self.table.key.name} is missing", *reasons])
             return None
         if canonical in self.seen:
@@ -221,21 +240,30 @@ class Fetch:
         if value is None and any(c.name.casefold().startswith(prefix) for c in self.table.columns):
             return
         if len(self.unknown_fields) < MOST_TOLD:
-            self.unknown_fields.add(_told(name))
+            self.unknown_fields.add(told(name))
 
     def _typed(self, values: Values) -> tuple[Values, list[str]]:
         row, reasons = {}, []
-        for column in self.table.columns:
+        fitting = self._fitting = self._fitting or [0] * len(self.table.columns)
+        for place, column in enumerate(self.table.columns):
+            value = values.get(column.name)
             try:
-                row[column.name] = typed(values.get(column.name), column)
+                row[column.name] = typed(value, column)
             except ValueError as exc:
                 reasons.append(f"{column.name}: {exc}")
+                self._count_unfit(column.name)
+            else:
+                fitting[place] += value is not None
         return row, reasons
+
+    def _count_unfit(self, name: str) -> None:
+        """A value does not fit its column, or there is none where the column needs one."""
+        self._unfit[name] = self._unfit.get(name, 0) + 1
 
     def _reject(self, key: str | None, reasons: list[str]) -> None:
         self.rejections += 1
         if len(self.rejected) < MOST_TOLD:
-            self.rejected.append(Rejected(self.table.name, None if key is None else _told(key), tuple(reasons)))
+            self.rejected.append(Rejected(self.table.name, None if key is None else told(key), tuple(reasons)))
 
     def _count_emptied(self, before: Values, row: Values) -> None:
         for name, value in before.items():
@@ -259,7 +287,7 @@ def canonical_key(value: Any) -> str:
     return str(value).rstrip(" ").casefold()
 
 
-def _told(word: str) -> str:
+def told(word: str) -> str:
     """A key or a field's name as it may stand in a line of text: cut, and escaped where it would be no single line."""
     word = word[:LONGEST_WORD] + ("…" if len(word) > LONGEST_WORD else "")
     return word if word.isprintable() else ascii(word)[1:-1]
