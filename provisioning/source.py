@@ -102,6 +102,13 @@ def load(text: str, environ: Mapping[str, str], problems: list[str]) -> Source |
     return source if len(problems) == found else None
 
 
+def steps(path: str) -> tuple[str, ...] | None:
+    """The steps of a path such as data, result.items or $['@odata.nextLink']; None for what is none."""
+    if path in ("", "$"):
+        return ()
+    return tuple(a or b or c for a, b, c in _STEP.findall(path)) if _PATH.fullmatch(path) else None
+
+
 def _document(text: str, problems: list[str]) -> dict[str, Any] | None:
     where = "HR_SOURCE"
     if not text.lstrip().startswith(("{", "[", '"')):

@@ -25,6 +25,7 @@ LAYERS = (
         "markup",
     },
     {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"}
+    | {"inference", "recognition", "scaffold"}
     | {"outcomes", "trail", "tombstones", "rights", "app_schema", "alerts"},
     {
         "jobs",
@@ -35,6 +36,7 @@ LAYERS = (
         "printed",
         "aftermath",
         "erasure",
+        "onboarding",
         "by_hand",
         "console",
         "page",
@@ -46,6 +48,9 @@ LAYERS = (
 PURE = (
     "bodies",
     "mirror",
+    "inference",
+    "recognition",
+    "scaffold",
     "scim",
     "plan",
     "guards",
