@@ -147,7 +147,9 @@ def _infer_table(options: argparse.Namespace, settings: Settings) -> Report:
 
 
 def _add_columns(options: argparse.Namespace, settings: Settings) -> Report:
-    return onboarding.add_columns(settings, options.table, saved=options.saved, data_selector=options.data_selector)
+    return onboarding.add_columns(
+        settings, options.table, options.fields, saved=options.saved, data_selector=options.data_selector
+    )
 
 
 _AFTERWARDS: dict[str, Callable[[argparse.Namespace, Settings], Report]] = {
@@ -322,6 +324,7 @@ def _add_onboarding(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]"
         parser.add_argument("table", metavar="NAME", help="the table, which is the name of HR_SOURCE's resource")
         parser.add_argument("--from", dest="saved", type=Path, metavar="FILE", help="a saved response instead: JSON")
         parser.add_argument("--data-selector", metavar="PATH", help="where FILE has its list of records, such as data")
+    add.add_argument("fields", nargs="*", metavar="FIELD", help="these only (as they are told: a nested one as a_b)")
 
 
 def _add_afterwards(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -74,6 +74,7 @@ def infer_table(
 def add_columns(
     settings: Settings,
     name: str,
+    only: Sequence[str] = (),
     *,
     saved: Path | None = None,
     data_selector: str | None = None,
@@ -81,7 +82,7 @@ def add_columns(
 ) -> Report:
     """Write the script that adds columns for fields of a response that the table dbo.`name` does not have.
 
-    Raises WrongUsage where there is no such table, or a script for it waits for `migrate`.
+    `only`: for these fields. Raises WrongUsage where there is no such table, or a script for it waits for `migrate`.
     """
     clock, report = clock or Clock(), Report("add-columns", no_counts("add-columns"))
     with runs.reporting(report, clock), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
@@ -97,7 +98,7 @@ def add_columns(
         survey = _surveyed(settings, name, resource, saved, data_selector, clock)
         found, left_out = survey.columns()
         known = {str(row[1]).casefold() for row in rows}
-        fields = [f for f in found if f.name.casefold() not in known]
+        fields = _chosen([f for f in found if f.name.casefold() not in known], only)
         texts: dict[str, str] = {}
         if fields:
             script = f"{_next_number()}_{table}_columns.sql"
@@ -109,6 +110,15 @@ def add_columns(
         report.answer |= _told(table, survey.records, left_out, texts) | {"columns": len(fields)}
         _note_columns(report, table, fields)
     return report
+
+
+def _chosen(fields: Sequence[Field], only: Sequence[str]) -> list[Field]:
+    """Those that were named, or all. Raises WrongUsage for a name that is none of them."""
+    wanted = {name.replace(".", "_").casefold() for name in only}
+    if unknown := wanted - {f.name.casefold() for f in fields}:
+        names = ", ".join(mirror.told(name) for name in sorted(unknown))
+        raise WrongUsage(f"no such field without a column, or none that can have one: {names}")
+    return [f for f in fields if not wanted or f.name.casefold() in wanted]
 
 
 # --- the response -------------------------------------------------------------------------------------------------

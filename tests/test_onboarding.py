@@ -217,7 +217,9 @@ def test_a_field_that_appeared_later_gets_its_column_by_a_script(
     migration.migrate(own)
     assert onboarding.add_columns(settings, "Workers", clock=clock).answer["files"] == []
     nest.people = [{**p, "badge": {"Number": n, "[x]": 1}} for n, p in enumerate(nest.people)]
-    report = onboarding.add_columns(settings, "workers", clock=clock)
+    with pytest.raises(WrongUsage, match="no such field without a column, or none that can have one: nowhere"):
+        onboarding.add_columns(settings, "workers", ["badge.number", "nowhere"], clock=clock)
+    report = onboarding.add_columns(settings, "workers", ["badge.number"], clock=clock)
     assert report.answer["files"] == ["sql/1002_Workers_columns.sql", "sql/sqlite/1002_Workers_columns.sql"]
     assert report.answer["columns"] == 1
     with pytest.raises(WrongUsage, match=r"sql/1002_Workers_columns.sql is not applied yet; run migrate"):
