@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlfluff
 from scim2_models import EnterpriseUser, Extension, User
 
 from provisioning import scim
+from provisioning.settings import Settings
 from tests.emulators import unseen
 from tests.emulators.entra import MANAGER
 from tests.emulators.graph import GraphEmulator
@@ -164,6 +166,15 @@ def check(data: dict[str, Any], person: dict[str, Any]) -> None:
     assert hired.date().isoformat() == person["employment"]["hire_date"]
     told = json.dumps(data, ensure_ascii=False)
     assert not any(private in told for private in ("home.example", "Duckburg", "Pond Lane", "+46 70", "05-17"))
+
+
+def test_the_mapping_for_who_comes_from_powershell_can_be_sent_from() -> None:
+    page = (ROOT / "docs" / "from-runbooks.md").read_text(encoding="utf-8")
+    (view,) = re.findall(r"^```sql\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    names = [name.strip("'") for name in re.findall(r" AS ('[^']+'|\w+)(?:,|$)", view, re.MULTILINE)]
+    found = scim.compile_mapping(names, Settings.from_environ({}).extensions, explicit_nulls=True)
+    assert len(found.attributes) == 15
+    assert sqlfluff.lint(f"-- x\n{view}", dialect="tsql", config_path=str(ROOT / "pyproject.toml")) == []
 
 
 @pytest.mark.parametrize("wrong", ["$ false", "$ echo one\ntwo", "$ echo one\ntw…"])
