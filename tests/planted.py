@@ -891,4 +891,90 @@ TOLD = (
     ),
 )
 
-MISTAKES = (*BY_HAND, *SELECTION, *LEDGER_MISTAKES, *GUARD_MISTAKES, *PAYLOAD, *SENDING, *INGEST, *OUTCOMES, *TOLD)
+NEW_HR = (
+    _mistake(
+        "a new field is told by every run",
+        _in("provisioning/tables.py", "    return new\n", "    return sorted(unknown)\n"),
+        "test_ingest.py::test_a_new_field_is_told_once_and_runs_go_on",
+    ),
+    _mistake(
+        "a retyped column rejects everybody one by one",
+        _in(JOBS, "if retyped := fetch.retyped_fields(mapped):", "if retyped := []:"),
+        "test_ingest.py::test_a_mapped_column_that_is_retyped_stops_the_endpoint_before_anything_is_written",
+    ),
+    _mistake(
+        "two bad dates of leaving stop a whole company",
+        _in(MIRROR, "and (wrong > RETYPED_ROWS or wrong * 2 >= self.fetched)", "and self.fetched"),
+        "test_ingest.py::test_a_few_bad_values_of_a_column_that_few_have_are_a_few_bad_records",
+    ),
+    _mistake(
+        "an answer without any key is a good answer",
+        _in(MIRROR, "            self._count_unfit(self.table.key.name)\n", ""),
+        "test_ingest.py::test_a_mapped_column_that_is_gone_stops_also_where_the_table_needs_it",
+    ),
+    _mistake(
+        "a comment in the mapping uses a column",
+        _in(JOBS, """|--[^\\n]*|/\\*.*?\\*/|\\bAS""", "|\\bAS"),
+        "test_ingest.py::test_a_column_is_mapped_where_the_view_reads_it",
+    ),
+    _mistake(
+        "only a key called EmployeeId is a person's",
+        _in("provisioning/tables.py", "if source is None or source.people is not None:", "if True:"),
+        "test_onboarding.py::test_whoever_is_missing_is_disabled_whatever_the_key_of_people_is_called",
+    ),
+    _mistake(
+        "a field's name is a statement",
+        _in(
+            "provisioning/inference.py",
+            "    plain = _PLAIN_NAME.fullmatch(name) and name.isprintable()",
+            "    plain = True",
+        ),
+        "test_inference.py::test_a_field_of_a_hostile_name_is_no_column_and_no_statement",
+    ),
+    _mistake(
+        "a column is as long as what was seen",
+        _in("provisioning/inference.py", "if n >= 2 * max(longest, 1)", "if n >= max(longest, 1)"),
+        "test_inference.py::test_a_type_holds_what_was_seen_with_room_above_it",
+    ),
+    _mistake(
+        "a script that is there is written over",
+        _in("provisioning/onboarding.py", 'path.open("x", ', 'path.open("w", '),
+        "test_onboarding.py::test_a_file_that_came_to_be_there_meanwhile_is_not_overwritten_and_nothing_is_left_behind",
+    ),
+    _mistake(
+        "private mail is work's",
+        _in(
+            "provisioning/recognition.py",
+            "if attribute.contact and set(words) & _PRIVATE",
+            "if False and set(words) & _PRIVATE",
+        ),
+        "test_recognition.py::test_what_is_private_or_about_others_is_never_mapped",
+    ),
+    _mistake(
+        "whoever is called manager is one",
+        _in("provisioning/recognition.py", "bool(field.words) and known * 2 > len(field.words)", "bool(field.words)"),
+        "test_recognition.py::test_a_manager_is_the_field_that_holds_keys_of_these_people",
+    ),
+    _mistake(
+        "a status nobody knows is active",
+        _in(
+            "provisioning/recognition.py",
+            '{_case(INACTIVE_WORDS, 0)}    END"',
+            '{_case(INACTIVE_WORDS, 0)}    ELSE 1 END"',
+        ),
+        "test_recognition.py::test_nobody_is_active_or_inactive_by_a_word_that_nobody_knows",
+    ),
+)
+
+MISTAKES = (
+    *BY_HAND,
+    *SELECTION,
+    *LEDGER_MISTAKES,
+    *GUARD_MISTAKES,
+    *PAYLOAD,
+    *SENDING,
+    *INGEST,
+    *OUTCOMES,
+    *TOLD,
+    *NEW_HR,
+)

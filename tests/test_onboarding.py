@@ -253,6 +253,13 @@ def test_nothing_is_ever_overwritten(scripts: Path, sqlite_string: str, tmp_path
     assert all(p.read_bytes() == text for p, text in before.items())
 
 
+def test_a_file_that_came_to_be_there_meanwhile_is_not_overwritten_and_nothing_is_left_behind(scripts: Path) -> None:
+    before, mapping = files(scripts), (scripts / "mapping.sql").read_bytes()
+    with pytest.raises(WrongUsage, match=r"sql/mapping.sql is there already"):
+        onboarding._write_new({"1001_Own.sql": "-- x\n", "mapping.sql": "-- y\n"})
+    assert (files(scripts), (scripts / "mapping.sql").read_bytes()) == (before, mapping)
+
+
 def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_left_behind(
     scripts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

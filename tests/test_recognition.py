@@ -1,5 +1,6 @@
 """Fields in, a first mapping out: what is recognised, what never is, and what somebody must look at. Pure."""
 
+import sqlite3
 from typing import Any
 
 import pytest
@@ -116,6 +117,16 @@ def test_a_status_of_unknown_words_parks_its_people_and_says_how_many() -> None:
     assert remark.startswith("status of 2 of 4 records")
     assert "Gardening" not in remark
     assert recognised({"status": "Active"}).remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "active"),
+    [("Active", 1), ("ON LEAVE", 1), ("Terminated", 0), ("i", 0), ("Gardening", None), ("", None), (None, None)],
+)
+def test_nobody_is_active_or_inactive_by_a_word_that_nobody_knows(word: str | None, active: int | None) -> None:
+    (line,) = (line for line in recognised({"status": "Active"}).lines if line.column == "active")
+    with sqlite3.connect(":memory:") as db:
+        assert db.execute(f"SELECT {line.expression.format('?1')}", (word,)).fetchone() == (active,)
 
 
 @pytest.mark.parametrize("record", [{}, BAMBOO, SNAKE, NESTED, PASCAL, {"status": "x", "x y": 1}])
