@@ -112,7 +112,8 @@ class _Seen:
             self.kinds.add("int")
             self.largest = max(self.largest, abs(value))
             self.whole_digits = max(self.whole_digits, len(str(abs(value))))
-        elif isinstance(value, Decimal):
+        elif isinstance(value, Decimal | float):
+            value = Decimal(str(value))
             self.kinds.add("decimal")
             self.whole_digits = max(self.whole_digits, value.adjusted() + 1, 1)
             self.decimals = max(self.decimals, -int(value.as_tuple().exponent))

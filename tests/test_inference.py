@@ -35,6 +35,7 @@ def declared(*values: Any, name: str = "x") -> str:
         ((2**31 // 10 + 1,), "bigint"),
         ((2**63,), "nvarchar(50)"),
         ((1, Decimal("0.25")), "decimal(18, 4)"),
+        ((1, 0.25), "decimal(18, 4)"),
         ((Decimal("1E+2"),), "decimal(18, 2)"),
         ((Decimal("123456789012345.123456"),), "decimal(26, 8)"),
         ((Decimal("1E+40"),), "nvarchar(50)"),
