@@ -222,8 +222,15 @@ def _check_free(settings: Settings, table: str, clock: Clock) -> None:
                 raise WrongUsage(f"dbo.{table} is there already; for fields that it lacks: add-columns {table}")
     if there := [p.name for p in _own_scripts() if _table_of(p) == table.casefold()]:
         raise WrongUsage(f"sql/{there[0]} is there already; run migrate, or delete it and its twin in sql/sqlite.")
+    if made := next((p.name for p in sorted(migration.folder().glob("*.sql")) if _makes(p, table)), None):
+        raise WrongUsage(f"dbo.{table} is made by sql/{made}; take another name, or migrate, then add-columns {table}")
     if (migration.folder() / f"mapping-{table}.sql").exists():
         raise WrongUsage(f"sql/mapping-{table}.sql is there already; rename or delete it first.")
+
+
+def _makes(script: Path, table: str) -> bool:
+    text = script.read_text(encoding="utf-8", errors="replace")
+    return bool(re.search(rf"(?i)\bCREATE\s+(TABLE|VIEW)\s+\[?dbo\]?\.\[?{table}\b", text))
 
 
 def _own_scripts() -> list[Path]:

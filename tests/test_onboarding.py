@@ -241,6 +241,8 @@ def test_nothing_is_ever_overwritten(scripts: Path, sqlite_string: str, tmp_path
     for name in ("Employees", "employees", "ScimUsers"):
         with pytest.raises(WrongUsage, match="is there already; for fields that it lacks: add-columns"):
             infer(settings, tmp_path, name)
+        with pytest.raises(WrongUsage, match=rf"dbo.{name} is made by sql/\w+.sql; take another name"):
+            infer(Settings.from_environ({}), tmp_path, name)  # before there is any database
     infer(settings, tmp_path, "Own")
     before = {p: p.read_bytes() for p in scripts.rglob("*.sql")}
     with pytest.raises(WrongUsage, match=r"sql/1001_Own.sql is there already; run migrate, or delete it"):
