@@ -361,3 +361,43 @@ def test_on_the_command_line_what_is_wrong_ends_with_2_and_one_line(
     capfd.readouterr()
     assert command_line.main(["add-columns", "Own", "--from", str(file)], {}) == 2
     assert "SQL_CONNECTION_STRING: is missing" in capfd.readouterr().err
+
+
+ODD = (
+    "select",
+    "Order",
+    "first name",
+    "e-mail",
+    "größe",
+    "a.b",
+    "#",
+    "$x",
+    "日本",
+    "a/b",
+    "(c)",
+    "50",
+    "@type",
+    "x:y",
+    "A&B",
+)
+
+
+def test_odd_names_and_reserved_words_are_filled_as_any_other(
+    own: Database, scripts: Path, change: Callable[..., Settings], nest: UnseenHr, clock: MovedClock
+) -> None:
+    nest.people = [{"id": f"P{n}", **{name: f"{name} {n}" for name in ODD}} for n in range(3)]
+    settings = change(HR_SOURCE=nest_source(nest.url, name="Odd", primary_key="id"))
+    assert onboarding.infer_table(settings, "Odd", clock=clock).answer["left_out"] == 0
+    migration.migrate(own)
+    assert jobs.ingest(settings, clock=clock).counts["inserted"] == 3
+    nest.people = [{**p, **dict.fromkeys(ODD, "changed")} for p in nest.people]
+    assert jobs.ingest(settings, clock=clock).counts["updated"] == 3
+    columns = ", ".join(f"[{name}]" for name in ODD)
+    rows = list(own.select(f"SELECT {columns} FROM dbo.Odd", (), "t"))
+    assert rows == [("changed",) * len(ODD)] * 3
+    shutil.copy(scripts / "mapping-Odd.sql", scripts / "mapping.sql")
+    text = (scripts / "mapping.sql").read_text(encoding="utf-8")
+    (scripts / "mapping.sql").write_text(text.replace(" 1 AS InScope,", " 1 AS InScope, e.[first name] AS 'title',"))
+    migration.change_mapping(own, settings)
+    assert jobs.uses_column(own)("first name")
+    assert not jobs.uses_column(own)("e-mail")
