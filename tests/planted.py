@@ -683,6 +683,7 @@ INGEST = (
             TRANSPORT,
             "httpx.create_ssl_context(trust_env=False)",
             "httpx.create_ssl_context(verify=False, trust_env=False)",
+            times=2,
         ),
         "test_transport.py::test_a_certificate_that_nobody_vouches_for_is_refused",
     ),
@@ -699,7 +700,7 @@ INGEST = (
     ),
     _mistake(
         "an empty page ends a fetch, whatever the total",
-        _in(HR, "if not page and total is not None and records < total:", "if False:"),
+        _in("provisioning/paginators.py", "if total is not None and records < total:", "if False:"),
         "test_hr.py::test_a_fetch_that_does_not_add_up_fails",
     ),
     _mistake(
@@ -755,7 +756,8 @@ INGEST = (
         "what HR says comes next may be anywhere",
         _in(
             HR,
-            'if (url.scheme, url.raw_host, url.port, url.userinfo) != (base.scheme, base.raw_host, base.port, b""):',
+            "if (url.scheme, url.raw_host, url.port, url.userinfo) != "
+            '(origin.scheme, origin.raw_host, origin.port, b""):',
             "if False:",
         ),
         "test_hr.py::test_what_is_asked_next_never_leaves_the_origin",

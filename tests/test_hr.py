@@ -30,7 +30,15 @@ Answer = tuple[int, dict[str, str], bytes]
 SECRETS = {"HR_PASSWORD": "emulated", "HR_TOKEN": "t0ken"}
 
 
-def api(url: str, *, auth: Any = None, client: Any = None, endpoint: Any = None, **resource: Any) -> source.Source:
+def api(
+    url: str,
+    *,
+    auth: Any = None,
+    client: Any = None,
+    endpoint: Any = None,
+    environ: dict[str, str] | None = None,
+    **resource: Any,
+) -> source.Source:
     document = {
         "client": {"base_url": url, **({"auth": auth} if auth else {}), **(client or {})},
         "resources": [
@@ -38,7 +46,7 @@ def api(url: str, *, auth: Any = None, client: Any = None, endpoint: Any = None,
         ],
     }
     problems: list[str] = []
-    found = source.load(json.dumps(document), SECRETS, problems)
+    found = source.load(json.dumps(document), SECRETS if environ is None else environ, problems)
     assert found, problems
     return found
 
@@ -49,11 +57,19 @@ def fetch(found: source.Source) -> list[Any]:
 
 
 @contextmanager
-def server(answer: Callable[[str, dict[str, list[str]], Any], Answer], *, keeps_lengths: bool = True) -> Iterator[str]:
-    """An HTTP server of one function: (path, query, headers) → answer."""
+def server(
+    answer: Callable[[str, dict[str, list[str]], Any], Answer],
+    *,
+    keeps_lengths: bool = True,
+    targets: list[str] | None = None,
+    base: str = "/base/",
+) -> Iterator[str]:
+    """An HTTP server of one function: (path, query, headers) → answer. `targets`: takes what was asked as it came."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if targets is not None:
+                targets.append(self.path)
             parts = urlsplit(self.path)
             status, headers, body = answer(parts.path, parse_qs(parts.query), self.headers)
             self.send_response(status)
@@ -63,13 +79,17 @@ def server(answer: Callable[[str, dict[str, list[str]], Any], Answer], *, keeps_
             with suppress(ConnectionError):  # who asked may have given up
                 self.wfile.write(body)
 
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
         def log_message(self, *_: Any) -> None:
             return
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{httpd.server_port}/base/"
+        yield f"http://127.0.0.1:{httpd.server_port}{base}"
     finally:
         httpd.shutdown()
         httpd.server_close()

@@ -234,8 +234,8 @@ def test_credentials_go_to_an_https_address_or_nowhere(url: Any) -> None:
             "HR_SOURCE client.auth.location: must be header or query",
         ),
         ({"client__paginator": 7}, "HR_SOURCE client.paginator: type must be one of"),
-        ({"paginator__type": "guess"}, "HR_SOURCE client.paginator: type must be one of"),
-        ({"paginator__type": []}, "HR_SOURCE client.paginator: type must be one of"),
+        ({"paginator__type": "guess"}, "HR_SOURCE client.paginator.type: must be one of"),
+        ({"paginator__type": []}, "HR_SOURCE client.paginator.type: must be one of"),
         ({"paginator__limit": GONE}, "HR_SOURCE client.paginator.limit: is missing"),
         ({"paginator__limit": 0}, "HR_SOURCE client.paginator.limit: must be a whole number above 0"),
         ({"paginator__limit": "200"}, "HR_SOURCE client.paginator.limit: must be a whole number above 0"),
@@ -246,7 +246,7 @@ def test_credentials_go_to_an_https_address_or_nowhere(url: Any) -> None:
         ({"paginator__maximum_offset": 10}, "HR_SOURCE client.paginator.maximum_offset: is not known here"),
         ({"paginator__stop_after_empty_page": False}, "client.paginator.stop_after_empty_page: must be true"),
         ({"paginator__total_path": "a..b"}, "HR_SOURCE client.paginator.total_path: must be a path"),
-        ({"endpoint__paginator": {"type": "x"}}, "HR_SOURCE resources[0].endpoint.paginator: type must be one of"),
+        ({"endpoint__paginator": {"type": "x"}}, "HR_SOURCE resources[0].endpoint.paginator.type: must be one of"),
         ({"resource__name": GONE}, "HR_SOURCE resources[0].name: is missing"),
         ({"resource__name": None}, "HR_SOURCE resources[0].name: "),
         ({"resource__name": "dbo.Employees; DROP"}, "HR_SOURCE resources[0].name: must be the name of a table"),
@@ -268,7 +268,7 @@ def test_credentials_go_to_an_https_address_or_nowhere(url: Any) -> None:
         ({"resource__item_path": "//evil.example/{EmployeeId}"}, "resources[0].item_path: must be relative"),
         ({"endpoint__path": "x?y=1"}, "HR_SOURCE resources[0].endpoint.path: must not hold a query"),
         ({"endpoint__path": "x\ty"}, "HR_SOURCE resources[0].endpoint.path: "),
-        ({"endpoint__method": "POST"}, "HR_SOURCE resources[0].endpoint.method: must be GET"),
+        ({"endpoint__method": "PUT"}, "HR_SOURCE resources[0].endpoint.method: must be GET or POST"),
         ({"endpoint__data_selector": "[0]"}, "HR_SOURCE resources[0].endpoint.data_selector: must be a path"),
         ({"endpoint__data_selector": 7}, "HR_SOURCE resources[0].endpoint.data_selector: must be a path"),
         ({"endpoint__params": {"a": {"b": 1}}}, "HR_SOURCE resources[0].endpoint.params.a: "),
@@ -311,10 +311,10 @@ def test_a_secret_may_not_stand_in_headers_or_params_either(place: str, name: st
 def test_everything_wrong_is_told_at_once() -> None:
     found = wrong(client__base_url="ftp://x", auth__password="s3cret", endpoint__path="//x", resource__name="1")
     assert [p.split(": ")[0].removeprefix("HR_SOURCE ") for p in found] == [
-        "client.base_url",
-        "resources[0].name",
-        "resources[0].endpoint.path",
         "client.auth.password",
+        "client.base_url",
+        "resources[0].endpoint.path",
+        "resources[0].name",
     ]
 
 
