@@ -173,7 +173,7 @@ def _with_since(resource: Resource, since: datetime | None) -> tuple[dict[str, A
     query, body = dict(resource.params), dict(resource.json)
     if since is None or resource.since is None:
         return query, body
-    text = spelling.written(since, resource.since.format)
+    text = spelling.written(since, resource.since.format, resource.spelling.time_zone)
     if resource.since.param is None:
         return query, paginators.put(body, resource.since.body_path, text)
     return {**query, resource.since.param: text}, body

@@ -14,6 +14,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from provisioning import spelling
+from provisioning.spelling import Spelling
+
 Record = Mapping[str, Any]
 Values = dict[str, Any]
 
@@ -103,6 +106,7 @@ class Fetch:
 
     table: Table
     held_keys: Mapping[str, str]
+    spelling: Spelling = spelling.AS_IT_COMES
     fetched: int = 0
     inserted: int = 0
     updated: int = 0
@@ -205,11 +209,17 @@ class Fetch:
     def _values(self, fields: Iterable[tuple[str, Any]]) -> tuple[Values, list[str]]:
         values: Values = {}
         reasons = []
-        for name, value in fields:
+        for name, value in self.spelling.fields(fields):
             column = self.table.column(name)
             if column is None:
                 self._note_unknown(name, value)
-            elif column.name in values and values[column.name] != value:
+                continue
+            if column.type in spelling.DATED:
+                try:
+                    value = self.spelling.moment(value, column.type)
+                except ValueError as exc:
+                    reasons.append(f"{column.name}: {exc}")
+            if column.name in values and values[column.name] != value:
                 reasons.append(f"{column.name}: two fields give different values for it")
             else:
                 values[column.name] = value

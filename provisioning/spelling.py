@@ -15,6 +15,9 @@ from zoneinfo import ZoneInfo
 NUMBERED = ("unix", "unix_ms", "odata")
 """Formats that count from 1970: seconds, milliseconds, and OData v2's /Date(milliseconds)/."""
 
+DATED = ("date", "datetime2")
+"""Types of columns for which a value's spelling is looked at."""
+
 _DIRECTIVES = set("YmdjHIMSfpzbBaA%")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"[+-]?\d{1,16}(?:\.\d{1,9})?", re.ASCII)
@@ -55,16 +58,17 @@ class Spelling:
 
     def fields(self, flattened: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         """The fields that are looked at, by the names of their columns; "none" as None."""
-        for name, value in flattened:
-            if self._selected(name):
-                yield self._renamed.get(name.casefold(), name), self._none(value)
+        if not (self.select or self.rename or self.null_values):
+            return iter(flattened)
+        named = ((self._renamed.get(name.casefold(), name), value) for name, value in flattened if self._selected(name))
+        return ((name, self._none(value)) for name, value in named)
 
     def moment(self, value: Any, column_type: str) -> Any:
         """A date or a time as ISO 8601 has it, where HR writes it otherwise or without its zone.
 
         Anything else as it is. Raises ValueError, which never tells the value.
         """
-        if column_type not in ("date", "datetime2") or value is None or isinstance(value, bool):
+        if column_type not in DATED or value is None or isinstance(value, bool):
             return value
         found = {text for how in self._readers if (text := how(value)) is not None}
         if len(found) > 1:
@@ -139,9 +143,15 @@ def _counted(value: Any, text: str) -> str | None:
         return None
 
 
-def written(moment: datetime, text: str) -> str:
-    """A moment in UTC as `since` wants it: unix, unix_ms, or a format of strftime."""
-    seconds = (moment - _EPOCH) // timedelta(seconds=1)
-    if text in ("unix", "unix_ms"):
+def written(moment: datetime, text: str, zone: ZoneInfo | None = None) -> str:
+    """A moment as `since` wants it: unix, unix_ms, or a format of strftime.
+
+    In UTC, or in `zone` where the format says no offset; a day earlier where it says no time, whose zone nobody knows.
+    """
+    if text in NUMBERED:
+        seconds = (moment - _EPOCH) // timedelta(seconds=1)
         return str(seconds * (1 if text == "unix" else 1000))
-    return moment.strftime(text)
+    if not re.search("%[HI]", text):
+        return (moment - timedelta(days=1)).strftime(text)
+    local = zone is not None and "%z" not in text and not text.endswith("Z")
+    return (moment.astimezone(zone) if local else moment.astimezone(UTC)).strftime(text)
