@@ -219,6 +219,7 @@ class Fetch:
                     value = self.spelling.moment(value, column.type)
                 except ValueError as exc:
                     reasons.append(f"{column.name}: {exc}")
+                    value = None
             if column.name in values and values[column.name] != value:
                 reasons.append(f"{column.name}: two fields give different values for it")
             else:

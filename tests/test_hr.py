@@ -51,9 +51,9 @@ def api(
     return found
 
 
-def fetch(found: source.Source) -> list[Any]:
+def fetch(found: source.Source, since: datetime | None = None) -> list[Any]:
     with HrApi(found, MovedClock()) as hr:
-        return [record for page in hr.pages(found.resources[0]) for record in page]
+        return [record for page in hr.pages(found.resources[0], since) for record in page]
 
 
 @contextmanager
@@ -63,8 +63,9 @@ def server(
     keeps_lengths: bool = True,
     targets: list[str] | None = None,
     base: str = "/base/",
+    bodies: list[Any] | None = None,
 ) -> Iterator[str]:
-    """An HTTP server of one function: (path, query, headers) → answer. `targets`: takes what was asked as it came."""
+    """An HTTP server of one function: (path, query, headers) → answer. `targets`, `bodies`: take what was asked."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -80,7 +81,9 @@ def server(
                 self.wfile.write(body)
 
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if bodies is not None:
+                bodies.append(json.loads(body))
             self.do_GET()
 
         def log_message(self, *_: Any) -> None:

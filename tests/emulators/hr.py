@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
+import datetime as dt
 import json
+import re
 import ssl
 import threading
 import time
@@ -59,14 +61,17 @@ class HrEmulator(Emulator):
         max_page: int | None = None,
         latency: Seconds = 0.0,
         tls: ssl.SSLContext | None = None,
+        clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
-        """Take over the records; they are replaced when edited, never changed in place."""
+        """Take over the records; they are replaced when edited, never changed in place. `clock`: of edits."""
         super().__init__(port, tls)
         self.paging = Paging(lambda: self._collection("Employees"))
         self.auth, self.max_page, self.latency = auth, max_page, latency
         self.organizations, self.locations = invented.organizations(), invented.locations()
+        self.clock = clock
         self.requests: list[Seen] = []
         self._people = list(people)
+        self._edits: dict[str, str] = {}
         self._faults: list[_Fault] = []
         self._lock = threading.RLock()
 
@@ -79,6 +84,7 @@ class HrEmulator(Emulator):
     def put(self, record: Record) -> None:
         """Replace the person with this EmployeeId, or add her at the end."""
         with self._lock:
+            self._note_edit(record.get("EmployeeId"))
             place = self._find(record.get("EmployeeId"))
             self._people[place : place + 1] = [copy.deepcopy(record)]
 
@@ -93,6 +99,7 @@ class HrEmulator(Emulator):
                     owner = owner.setdefault(parent, {})
                 owner[leaf] = value
             self._people[self._find(employee_id)] = record
+            self._note_edit(employee_id)
             return record
 
     def remove(self, employee_id: str) -> None:
@@ -143,6 +150,8 @@ class HrEmulator(Emulator):
                 return self._offset_page(request, self._collection(name))
             case "GET", ("api", "paged", "Employees"):
                 return self._numbered_page(request)
+            case "GET", ("api", "changes", "Employees"):
+                return self._changes(request)
             case "GET" | "POST", ("api", way, "Employees") if way in WAYS:
                 return self._paged(request, way)
             case "GET", ("api", "all", "Employees"):
@@ -158,6 +167,24 @@ class HrEmulator(Emulator):
         more = (self.url,) if way == "link" else ()
         response: Response = getattr(self.paging, f"by_{way}")(request, self._longest(), *more)
         return response
+
+    def _changes(self, request: Request) -> Response:
+        """Everybody, or who changed at or after `updatedSince`: an instant in UTC, to the second, with its Z."""
+        parameters = paging.query(request, {"updatedSince", "offset", "limit"})
+        text = parameters.pop("updatedSince", None)
+        if text is not None and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text, re.ASCII):
+            raise Refused(400, "updatedSince is an instant such as 2026-11-22T06:00:00Z")
+        with self._lock:
+            changed = [p for p in self._people if text is None or self._changed_at(p) >= text]
+        offset = paging.number(parameters, "offset", 0, least=0)
+        page = changed[offset : offset + self._size(parameters, "limit")]
+        return json_response(200, {"data": page, "total": len(changed)})
+
+    def _changed_at(self, person: Record) -> str:
+        return self._edits.get(str(person.get("EmployeeId")), "")
+
+    def _note_edit(self, employee_id: Any) -> None:
+        self._edits[str(employee_id)] = f"{self.clock():%Y-%m-%dT%H:%M:%SZ}"
 
     def _longest(self) -> int:
         return min(DEFAULT_LIMIT, self.max_page or DEFAULT_LIMIT)
