@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -213,6 +213,85 @@ def test_people_who_join_while_pages_are_read_are_fetched_too() -> None:
     pages = [{"data": [{"a": n}], "total": total} for n, total in ((1, 2), (2, 3), (3, 3))]
     with server(offset_pages(pages)) as url:
         assert [r["a"] for r in fetch(api(url, endpoint=endpoint))] == [1, 2, 3]
+
+
+# --- requests -----------------------------------------------------------------------------------------------------
+
+
+def test_a_post_has_its_body_and_its_headers() -> None:
+    seen: list[Any] = []
+    bodies: list[Any] = []
+    endpoint = {
+        "path": "x",
+        "method": "post",
+        "params": {"v": 2},
+        "json": {"status": ["active", "$HR_OTHER"], "login": {"token": "$HR_TOKEN"}, "max": 1.5, "deep": [{"a": None}]},
+        "headers": {"accept": "application/vnd.hr+json", "X-Endpoint": 1},
+    }
+
+    def answer(_path: str, query: Any, headers: Any) -> Answer:
+        seen.append(
+            (query, headers["Content-Type"], headers.get_all("Accept"), headers["X-Endpoint"], headers["X-All"])
+        )
+        return as_json([])
+
+    with server(answer, bodies=bodies) as url:
+        environ = {"HR_OTHER": "new", "HR_TOKEN": "t0ken"}
+        fetch(api(url, client={"headers": {"X-All": "yes"}}, endpoint=endpoint, environ=environ))
+    assert seen == [({"v": ["2"]}, "application/json", ["application/vnd.hr+json"], "1", "yes")]
+    assert bodies == [{"status": ["active", "new"], "login": {"token": "t0ken"}, "max": 1.5, "deep": [{"a": None}]}]
+
+
+def test_a_single_record_is_read_with_a_get_though_pages_are_posts() -> None:
+    bodies: list[Any] = []
+    with server(lambda *_: as_json({"EmployeeId": "A"}), bodies=bodies) as url:
+        found = api(url, endpoint={"path": "x", "method": "POST"}, item_path="staff/{EmployeeId}")
+        with HrApi(found, MovedClock()) as hr:
+            assert hr.record(found.resources[0], "A")
+    assert bodies == []
+
+
+@pytest.mark.parametrize(
+    ("client", "endpoint", "least"),
+    [
+        ({"requests_per_second": 2}, {}, 4.5),
+        ({}, {"requests_per_second": 0.5}, 18.0),
+        ({"requests_per_second": 2}, {"requests_per_second": 0.5}, 18.0),
+        ({}, {}, 0.0),
+    ],
+    ids=["client", "endpoint", "both", "none"],
+)
+def test_no_more_requests_a_second_than_were_allowed(client: Any, endpoint: Any, least: float) -> None:
+    """Ten requests, the first at once; one that is asked again waits for its turn, too."""
+    clock, at = MovedClock(), list[float]()
+    paginator = {"type": "offset", "limit": 1, "total_path": "total"}
+
+    def answer(*_: Any) -> Answer:
+        at.append(clock.monotonic())
+        return (503, {"Retry-After": "0"}, b"") if len(at) == 3 else as_json({"data": [{"a": len(at)}], "total": 9})
+
+    with server(answer) as url:
+        found = api(
+            url, client=client, endpoint={"path": "x", "data_selector": "data", "paginator": paginator, **endpoint}
+        )
+        with HrApi(found, clock) as hr:
+            assert len(list(hr.pages(found.resources[0]))) == 9
+    rate = endpoint.get("requests_per_second", client.get("requests_per_second", 1e9))
+    assert len(at) == 10
+    assert least <= at[-1] - at[0] < least + 5
+    assert all(later - earlier > 1 / rate - 0.02 for earlier, later in pairwise(at))
+
+
+def test_a_turn_after_the_runs_end_is_not_waited_for() -> None:
+    clock = MovedClock()
+    paginator = {"type": "offset", "limit": 1}
+    with server(lambda *_: as_json({"data": [{}], "total": 9})) as url:
+        found = api(
+            url, endpoint={"path": "x", "data_selector": "data", "paginator": paginator, "requests_per_second": 0.01}
+        )
+        with HrApi(found, clock, clock.monotonic() + 60) as hr, pytest.raises(UpstreamError, match="time of this run"):
+            list(hr.pages(found.resources[0]))
+    assert clock.sleeps == []
 
 
 # --- fetches that do not add up -----------------------------------------------------------------------------------
