@@ -3,8 +3,11 @@
 Described by HR_SOURCE, see `provisioning.source`; how pages follow each other is told by `provisioning.paginators`.
 """
 
+import functools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +27,20 @@ MOST_PAGES, MOST_RECORDS = 100_000, 1_000_000
 """A fetch of more than that is taken for one that never ends; the key of every record is kept until the last."""
 
 
+SMALL_ANSWER = 2 * 1024 * 1024
+"""Bytes; after a larger one the next page is not asked for ahead, lest two of the largest be in memory."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A page that was read: its records, what to ask next and where, and how many bytes it had."""
+
+    records: list[Any]
+    following: Ask | None
+    url: httpx.URL
+    size: int
+
+
 class HrApi:
     """An open connection to the HR API."""
 
@@ -33,23 +50,27 @@ class HrApi:
         self._http = transport.client(source.certificate)
         self._credentials = Credentials(source, self._http, clock)
         self._paces: dict[str, Pace] = {}
+        self._asking: Executor | None = None
 
     def __enter__(self) -> "HrApi":
         """Use it in a `with`: leaving it closes the connections."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close."""
+        """Close; a page that is on its way is waited for."""
+        if self._asking:
+            self._asking.shutdown(cancel_futures=True)
         self._http.close()
 
-    def pages(self, resource: Resource, since: datetime | None = None) -> Iterator[list[Any]]:
+    def pages(self, resource: Resource, since: datetime | None = None, *, ahead: bool = False) -> Iterator[list[Any]]:
         """Every record of an endpoint, a page at a time; `since`: only those that changed after it, as HR sees it.
 
+        `ahead`: the next page is asked for while one is worked on, so that HR's time and ours do not add up.
         Raises UpstreamError when a page cannot be had, or the pages do not add up to a complete fetch.
         """
         before: tuple[int, list[Any]] | None = None
         records = count = 0
-        for page in self._walked(resource, since):
+        for page in self._walked(resource, since, ahead):
             ends = (len(page), [*page[:1], *page[-1:]])  # not the page itself: two large ones would be in memory
             if page and ends == before:
                 raise UpstreamError(f"{resource.table}: HR gave the same page twice; check the paginator's parameters.")
@@ -76,18 +97,33 @@ class HrApi:
             raise UpstreamError(f"{resource.table}: HR's answer for one record is not a record.")
         return found
 
-    def _walked(self, resource: Resource, since: datetime | None) -> Iterator[list[Any]]:
+    def _walked(self, resource: Resource, since: datetime | None, ahead: bool) -> Iterator[list[Any]]:
         walk, first = paginators.walk(resource), self._url(resource, resource.path)
         query, body = _with_since(resource, since)
-        ask: Ask | None = next(walk)
-        url = first
-        while ask is not None:
-            url = first if ask.link is None else self._url(resource, ask.link, url)
-            page = self._page(resource, url, ask, {} if ask.link else query, body)
-            ask = paginators.following(walk, page)
-            yield page.records
 
-    def _page(self, resource: Resource, url: httpx.URL, ask: Ask, query: Mapping[str, Any], body: Any) -> Page:
+        def read(ask: Ask, url: httpx.URL) -> _Read:
+            page, size = self._page(resource, url, ask, {} if ask.link else query, body)
+            following = paginators.following(walk, page)
+            link = following.link if following else None
+            return _Read(page.records, following, first if link is None else self._url(resource, link, url), size)
+
+        coming: Callable[[], _Read] | None = functools.partial(read, next(walk), first)
+        while coming is not None:
+            came = coming()
+            coming = None if came.following is None else functools.partial(read, came.following, came.url)
+            if coming and ahead and came.size <= SMALL_ANSWER:
+                coming = self._worker().submit(coming).result
+            yield came.records
+
+    def _worker(self) -> Executor:
+        """A thread that asks for a page while the one before is worked on."""
+        self._asking = self._asking or self._clock.workers(1)
+        return self._asking
+
+    def _page(
+        self, resource: Resource, url: httpx.URL, ask: Ask, query: Mapping[str, Any], body: Any
+    ) -> tuple[Page, int]:
+        """One page, and how many bytes its answer had."""
         for path, value in ask.body.items():
             body = paginators.put(body, path, value)
         asked = url.copy_merge_params({**query, **ask.query}) if query or ask.query else url
@@ -97,7 +133,7 @@ class HrApi:
         if not isinstance(records, list):
             where = ".".join(resource.data_selector) or "the root (set data_selector)"
             raise UpstreamError(f"{resource.table}: HR's answer has no list of records at {where}.")
-        return Page(records, document, reply.headers)
+        return Page(records, document, reply.headers), len(reply.body)
 
     def _answer(
         self, resource: Resource, method: str, url: httpx.URL, body: Any = None, *, missing: bool = False

@@ -187,7 +187,7 @@ def _spool_changes(
     """Compare page by page with what the table holds; put what differs aside until the last page has come."""
     rows: list[mirror.Values] = []
     partial = since is not None
-    for page in api.pages(resource, since):
+    for page in api.pages(resource, since, ahead=True):
         before = fetch.distinct
         for some in database.chunks(page):  # a page may be a whole company: its rows are not all in memory at once
             rows.extend(fetch.take(some))
