@@ -1,7 +1,8 @@
 """`python -m tests.bench_ingest [PEOPLE]`: a company read over cursor paging, 50 ms for a page of 1,000, into SQLite.
 
 Prints the seconds of the first load, of a quiet round and of one where a tenth has changed, beside the time that the
-server alone takes for its pages, and the processor's time and most memory of each process; for a tenth of the people and for all of them.
+server alone takes for its pages; the processor's seconds and the most memory of each process. For a tenth of the
+people, and for all of them.
 """
 
 import json
