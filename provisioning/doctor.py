@@ -300,7 +300,7 @@ def _columns(patient: _Patient) -> _Result:
     result, used = _Result("fields and columns agree"), jobs.uses_column(db)
     for resource, page in pages:
         table = tables.describe(db, resource)
-        fetch = Fetch(table, tables.keys(db, table))
+        fetch = Fetch(table, tables.keys(db, table), resource.spelling)
         rows = fetch.take(page)
         fetch.changes(rows, tables.held(db, table, rows))
         gone = fetch.vanished_fields(used)

@@ -14,6 +14,7 @@ from typing import Any
 from provisioning import mirror
 from provisioning.errors import WrongUsage
 from provisioning.mirror import Column
+from provisioning.spelling import AS_IT_COMES, Spelling
 
 MOST_COLUMNS = 1000
 """SQL Server's tables hold 1,024."""
@@ -89,6 +90,8 @@ class _Seen:
     addresses: int = 0
     words: dict[str, int] | None = field(default_factory=dict)
 
+    spelling: Spelling = AS_IT_COMES
+
     def take(self, value: Any) -> None:
         """One value. None and the empty text are none."""
         if value is None or value == "":
@@ -123,17 +126,19 @@ class _Seen:
 
     def _note_text(self, text: str) -> None:
         self.truths = self.truths and text.casefold() in ("true", "false")
-        self.times = self.times or bool(re.search(r"\d[T ]\d", text))
-        self.days = self.days and _fits(text, _DAY)
-        self.moments = self.moments and _fits(text, _MOMENT)
+        if self.days or self.moments:
+            self.times = self.times or bool(re.search(r"\d[T ]\d", str(_spelled(self.spelling, text, _MOMENT))))
+            self.days = self.days and _fits(_spelled(self.spelling, text, _DAY), _DAY)
+            self.moments = self.moments and _fits(_spelled(self.spelling, text, _MOMENT), _MOMENT)
 
 
 class Survey:
     """Looks at records, page by page; `shape` says what table holds them."""
 
-    def __init__(self) -> None:
-        """Nothing has been seen."""
+    def __init__(self, spelling: Spelling = AS_IT_COMES) -> None:
+        """Nothing has been seen; `spelling`: how HR_SOURCE says the records are spelled."""
         self.records = 0
+        self._spelling = spelling
         self._seen: dict[str, _Seen] = {}
         self._alike: dict[str, str] = {}
         self._too_like: dict[str, str] = {}
@@ -169,12 +174,12 @@ class Survey:
 
     def _take(self, record: Mapping[str, Any]) -> None:
         mine: dict[str, Any] = {}
-        for name, value in mirror.flatten(record):
+        for name, value in self._spelling.fields(mirror.flatten(record)):
             folded = name.casefold()
             if self._alike.setdefault(unicodedata.normalize("NFKC", folded).casefold(), folded) != folded:
                 self._too_like[name] = "another field's name is the same to a database"
                 continue
-            seen = self._seen.setdefault(folded, _Seen(name))
+            seen = self._seen.setdefault(folded, _Seen(name, spelling=self._spelling))
             if folded in mine:
                 seen.clashes = seen.clashes or mine[folded] != value
                 continue
@@ -303,6 +308,14 @@ def _length(longest: int) -> int:
 def _units(text: str) -> int:
     """UTF-16 units, as nvarchar counts; half a letter counts as one."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _spelled(spelling: Spelling, text: str, column: Column) -> Any:
+    """A date or a time as the column gets it; what fits no column where it has two meanings."""
+    try:
+        return spelling.moment(text, column.type)
+    except ValueError:
+        return object()
 
 
 def _fits(value: Any, column: Column) -> bool:

@@ -14,6 +14,9 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from provisioning import spelling
+from provisioning.spelling import Spelling
+
 Record = Mapping[str, Any]
 Values = dict[str, Any]
 
@@ -85,7 +88,14 @@ class Table:
 
     def column(self, field_name: str) -> Column | None:
         """The column for a field, without regard to case."""
-        return self._by_name.get(field_name.casefold())
+        found = self._as_spelled.get(field_name)
+        if found is None and (found := self._by_name.get(field_name.casefold())):
+            self._as_spelled[field_name] = found  # a company is millions of fields under a few dozen names
+        return found
+
+    @functools.cached_property
+    def _as_spelled(self) -> dict[str, Column]:
+        return {}
 
     @functools.cached_property
     def _by_name(self) -> dict[str, Column]:
@@ -107,6 +117,7 @@ class Fetch:
 
     table: Table
     held_keys: Mapping[str, str]
+    spelling: Spelling = spelling.AS_IT_COMES
     fetched: int = 0
     inserted: int = 0
     updated: int = 0
@@ -224,11 +235,19 @@ class Fetch:
     def _values(self, fields: Iterable[tuple[str, Any]]) -> tuple[Values, list[str]]:
         values: Values = {}
         reasons = []
-        for name, value in fields:
+        for name, value in self.spelling.fields(fields):
             column = self.table.column(name)
             if column is None:
                 self._note_unknown(name, value)
-            elif column.name in values and values[column.name] != value:
+                continue
+            if column.type in spelling.DATED:
+                try:
+                    value = self.spelling.moment(value, column.type)
+                except ValueError as exc:
+                    reasons.append(f"{column.name}: {exc}")
+                    self._count_unfit(column.name)
+                    value = None
+            if column.name in values and values[column.name] != value:
                 reasons.append(f"{column.name}: two fields give different values for it")
             else:
                 values[column.name] = value
@@ -273,11 +292,13 @@ class Fetch:
 
 def flatten(record: Record, prefix: str = "") -> Iterable[tuple[str, Any]]:
     """Fields of a record, nested objects joined with `_`: {"Name": {"FirstName": …}} → Name_FirstName."""
+    found: list[tuple[str, Any]] = []
     for name, value in record.items():
-        if isinstance(value, dict) and value:
-            yield from flatten(value, f"{prefix}{name}_")
+        if isinstance(value, dict):
+            found += flatten(value, f"{prefix}{name}_") if value else [(f"{prefix}{name}", None)]
         else:
-            yield f"{prefix}{name}", None if value == {} else value
+            found.append((f"{prefix}{name}", value))
+    return found
 
 
 def canonical_key(value: Any) -> str:
@@ -311,8 +332,10 @@ def typed(value: Any, column: Column) -> Any:
 
 def held(value: Any, column: Column) -> Any:
     """What the database gave for a column, in the same form. What cannot be read counts as different from anything."""
-    if value is None:
-        return None
+    if value is None or (type(value) is str and column.type in ("varchar", "nvarchar")):
+        return value
+    if type(value) is int and column.type in _INTEGERS:
+        return value
     try:
         return typed(int(value) if isinstance(value, bool) else _plain(value), column)
     except ValueError:
@@ -394,17 +417,19 @@ def _moment(value: Any, column: Column) -> str:
     clock = _TIME.fullmatch(match[2] or "00:00:00") if match else None
     if not match or not clock:
         raise ValueError("is not a date and time (ISO 8601)")
-    day = _day(match[1])
     hours, seconds, fraction = clock[1], clock[2] or "00", (clock[3] or "").ljust(9, "0")
     ticks, rest = divmod(int(fraction), 10 ** (9 - column.scale))
     ticks += rest * 2 >= 10 ** (9 - column.scale)
+    carried, ticks = divmod(ticks, 10**column.scale)
+    text = f"{_day(match[1])} {hours}:{seconds}"
     try:
-        moment = datetime.fromisoformat(f"{day}T{hours}:{seconds}{_offset(match[3])}").astimezone(UTC)
-        moment += timedelta(seconds=ticks // 10**column.scale)
+        moment = datetime.fromisoformat(f"{text}{_offset(match[3])}")
+        if carried or moment.utcoffset():
+            moment = moment.astimezone(UTC) + timedelta(seconds=carried)
+            text = moment.strftime("%Y-%m-%d %H:%M:%S").rjust(19, "0")
     except (ValueError, OverflowError):
         raise ValueError("is a time that does not exist") from None
-    digits = str(ticks % 10**column.scale).zfill(column.scale)
-    return moment.strftime("%Y-%m-%d %H:%M:%S").rjust(19, "0") + (f".{digits}" if column.scale else "")
+    return f"{text}.{ticks:0{column.scale}}" if column.scale else text
 
 
 def _offset(text: str | None) -> str:

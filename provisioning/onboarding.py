@@ -137,7 +137,7 @@ def _surveyed(
     data_selector: str | None,
     clock: Clock,
 ) -> Survey:
-    survey = Survey()
+    survey = Survey(resource.spelling) if resource else Survey()
     if saved is not None:
         survey.take(_saved_records(saved, _path(data_selector, resource)))
     else:

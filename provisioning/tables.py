@@ -108,6 +108,17 @@ def note_absent(db: Database, table: Table, fetch: Fetch, seen_since: set[str], 
     return len(absent)
 
 
+def note_present(db: Database, table: Table, fetch: Fetch) -> int:
+    """Take the note of absence away of whom a fetch of changes brought; it notes nobody absent.
+
+    Gives back how many stay noted.
+    """
+    noted = {str(row[0]) for row in db.rows("absent_keys", table.name)}
+    back = {key for key in noted if mirror.canonical_key(key) in fetch.seen}
+    _in_chunks(db, "forget_absent", sorted(back), table.name)
+    return len(noted - back)
+
+
 def record_fetch(db: Database, table: Table, fetch: Fetch, run_id: str, at: str, *, of_people: bool) -> None:
     """A complete fetch of this endpoint was written; `at` is the moment that `note_absent` got."""
     counted, mine, name = int(not fetch.keyless), int(of_people), table.name

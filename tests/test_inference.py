@@ -11,6 +11,7 @@ from provisioning import mirror, scaffold
 from provisioning.errors import WrongUsage
 from provisioning.inference import Shape, Survey
 from provisioning.mirror import Fetch, Table
+from provisioning.spelling import Spelling
 
 
 def shape(*records: Any, key: str | None = "id", table: str = "People") -> Shape:
@@ -205,3 +206,33 @@ def test_no_value_of_anybody_is_in_a_script() -> None:
 def test_what_is_told_of_a_name_is_one_line_and_short() -> None:
     assert mirror.told("a\nGO\n" + "x" * 100).startswith("a\\nGO\\nxxx")
     assert mirror.told("x" * 100) == "x" * 64 + "…"
+
+
+def test_what_hr_source_says_of_spelling_is_looked_at_as_the_ingest_does() -> None:
+    spelled = Spelling(
+        select=("who", "start", "seen", "gone"),
+        rename={"who": "id"},
+        null_values=("0000-00-00",),
+        date_formats=("%d.%m.%Y", "%d.%m.%Y %H:%M"),
+    )
+    records = [
+        {"who": "a", "start": "31.12.2026", "seen": "31.12.2026 08:15", "gone": "0000-00-00", "more": 1},
+        {"who": "b", "start": "2026-12-31", "seen": "2026-12-31T08:15:00Z", "gone": "01.02.2027", "more": 1},
+    ]
+    survey = Survey(spelled)
+    survey.take(records)
+    found = survey.shape("id", "People")
+    assert {f.name: f.column.declaration for f in found.fields} == {
+        "id": "nvarchar(20)",
+        "start": "date",
+        "seen": "datetime2(7)",
+        "gone": "date",
+    }
+    fetch = Fetch(Table("People", found.key.column, tuple(f.column for f in found.fields)), {}, spelled)
+    assert len(fetch.take(records)) == 2
+
+
+def test_a_date_of_two_meanings_is_text() -> None:
+    survey = Survey(Spelling(date_formats=("%d/%m/%Y", "%m/%d/%Y")))
+    survey.take([{"id": 1, "start": "01/02/2026"}])
+    assert [f.column.declaration for f in survey.shape("id", "People").fields] == ["nvarchar(20)", "nvarchar(50)"]
