@@ -15,7 +15,20 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TextIO
 
-from provisioning import aftermath, by_hand, doctor, erasure, holds, jobs, person, printed, progress, review, runs
+from provisioning import (
+    aftermath,
+    by_hand,
+    doctor,
+    erasure,
+    holds,
+    jobs,
+    onboarding,
+    person,
+    printed,
+    progress,
+    review,
+    runs,
+)
 from provisioning.errors import ProvisioningError, SettingsError
 from provisioning.jobs import Selection
 from provisioning.plan import Job
@@ -27,6 +40,8 @@ _NEEDS = {
     "ingest": (DATABASE, HR),
     "purge": (DATABASE, HR),
     "forget": (DATABASE,),
+    "infer-table": (),
+    "add-columns": (DATABASE,),
 }
 
 
@@ -125,12 +140,26 @@ def _forget(options: argparse.Namespace, settings: Settings) -> Report:
     return (erasure.remember if options.undo else erasure.forget)(settings, options.employee_id)
 
 
+def _infer_table(options: argparse.Namespace, settings: Settings) -> Report:
+    return onboarding.infer_table(
+        settings, options.table, saved=options.saved, data_selector=options.data_selector, key=options.key
+    )
+
+
+def _add_columns(options: argparse.Namespace, settings: Settings) -> Report:
+    return onboarding.add_columns(
+        settings, options.table, options.fields, saved=options.saved, data_selector=options.data_selector
+    )
+
+
 _AFTERWARDS: dict[str, Callable[[argparse.Namespace, Settings], Report]] = {
     "outcomes": lambda options, settings: aftermath.collect(settings),
     "retry-failed": lambda options, settings: aftermath.retry_failed(settings, options.code, _whoever()),
     "status": lambda options, settings: aftermath.status(settings),
     "purge": lambda options, settings: erasure.purge(settings, options.days),
     "forget": _forget,
+    "infer-table": _infer_table,
+    "add-columns": _add_columns,
     "disable": lambda options, settings: by_hand.disable(settings, options.employee_id, options.by),
     "enable": lambda options, settings: by_hand.enable(settings, options.employee_id, options.by),
 }
@@ -269,6 +298,7 @@ def _parser() -> argparse.ArgumentParser:
     resync.add_argument("--no-refresh", action="store_true", help="send her as mirrored, without asking HR")
     _add_anyway(resend)
     _add_by_hand(verbs)
+    _add_onboarding(verbs)
     _add_afterwards(verbs)
     return parser
 
@@ -282,6 +312,19 @@ def _add_by_hand(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         parser = verbs.add_parser(verb, help=what)
         parser.add_argument("employee_id", metavar="ID")
         parser.add_argument("--by", required=True, metavar="NAME", help="in whose name")
+
+
+def _add_onboarding(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    infer = verbs.add_parser(
+        "infer-table", help="write scripts for HR's response: its table, and a first mapping of it"
+    )
+    infer.add_argument("--key", metavar="FIELD", help="the field that tells records apart (default: as HR_SOURCE says)")
+    add = verbs.add_parser("add-columns", help="write a script for fields that a table does not have")
+    for parser in (infer, add):
+        parser.add_argument("table", metavar="NAME", help="the table, which is the name of HR_SOURCE's resource")
+        parser.add_argument("--from", dest="saved", type=Path, metavar="FILE", help="a saved response instead: JSON")
+        parser.add_argument("--data-selector", metavar="PATH", help="where FILE has its list of records, such as data")
+    add.add_argument("fields", nargs="*", metavar="FIELD", help="these only (as they are told: a nested one as a_b)")
 
 
 def _add_afterwards(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

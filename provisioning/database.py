@@ -249,6 +249,7 @@ class Sqlite(Database):
             raise DatabaseError(f"SQL_CONNECTION_STRING: {path} cannot be opened ({_short(exc)}).") from exc
         connection.create_function("SYSUTCDATETIME", 0, lambda: stamp(clock.utc_now()))
         connection.create_function("DATEADD", 3, _dateadd, deterministic=True)
+        connection.create_function("CONCAT", -1, _concat, deterministic=True)
 
     def select(self, sql: str, parameters: Sequence[Any], name: str) -> Iterator[Row]:
         """Rows, fetched as they are read."""
@@ -436,6 +437,11 @@ def _json_path(column: str) -> str:
     if re.fullmatch(r"[A-Za-z_]\w*", column, re.ASCII):
         return f"$.{column}"
     return '$."' + column.replace('"', '\\"').replace("'", "''") + '"'
+
+
+def _concat(*parts: Any) -> str:
+    """As in T-SQL: null is nothing. SQLite has it since 3.44."""
+    return "".join("" if part is None else str(part) for part in parts)
 
 
 def _dateadd(_part: str, seconds: float, moment: str) -> str:

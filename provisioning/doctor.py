@@ -214,7 +214,7 @@ def _migrated(patient: _Patient) -> _Result:
     if runs.NEWEST_SCRIPT not in applied:
         return _Result(faults=[(f"the database is older than the app: {runs.NEWEST_SCRIPT} was not applied", mend)])
     patient.migrated = db
-    newer = sorted(script for script in applied if script > runs.NEWEST_SCRIPT)
+    newer = sorted(s for s in applied if s > runs.NEWEST_SCRIPT and not migration.is_own(s))
     told = [(f"the database is newer than the app: {', '.join(newer)}", "publish the app again")] if newer else []
     return _Result(f"up to {runs.NEWEST_SCRIPT}", warnings=told)
 
@@ -300,7 +300,7 @@ def _columns(patient: _Patient) -> _Result:
     result, used = _Result("fields and columns agree"), jobs.uses_column(db)
     for resource, page in pages:
         table = tables.describe(db, resource)
-        fetch = Fetch(table, tables.keys(db, table))
+        fetch = Fetch(table, tables.keys(db, table), resource.spelling)
         rows = fetch.take(page)
         fetch.changes(rows, tables.held(db, table, rows))
         gone = fetch.vanished_fields(used)
@@ -309,12 +309,15 @@ def _columns(patient: _Patient) -> _Result:
         if gone:
             told = f"{table.name}: no record has {', '.join(gone)} any more; ingest would change nothing"
             result.faults.append((told, mend))
+        if retyped := fetch.retyped_fields(used):
+            told = f"{table.name}: values do not fit their columns: {', '.join(retyped)}; ingest would change nothing"
+            result.faults.append((told, mend))
         if unseen:
             told = f"{table.name}: no record of the first page has {', '.join(unseen)}, which the mapping uses"
             result.warnings.append((told, mend))
         if fetch.unknown_fields:
             told = f"{table.name}: fields without a column, not kept: {', '.join(sorted(fetch.unknown_fields))}"
-            result.warnings.append((told, "add columns by a script of your own, or let it be"))
+            result.warnings.append((told, f"python -m provisioning add-columns {table.name}, or let it be"))
         for one in fetch.rejected[:3]:
             told = f"{table.name} {one.key or '(no key)'} would be rejected: {'; '.join(one.reasons)}"
             result.warnings.append((told, "mend the record in HR, or the column"))

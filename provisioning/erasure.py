@@ -102,7 +102,7 @@ def _is_missing(db: Database, settings: Settings, employee_id: str) -> bool:
 
 
 def _people_table(db: Database, settings: Settings) -> Table | None:
-    people = settings.hr_source.people if settings.hr_source else None
+    people = tables.people(db, settings.hr_source)
     return None if people is None else tables.describe(db, people)
 
 

@@ -1,22 +1,24 @@
-"""The HR API: credentials, pages, single records. Yields records as HR spells them.
+"""The HR API: requests, answers, single records. Yields records as HR spells them.
 
-Described by HR_SOURCE, see `provisioning.source`; the paginators follow dlt's
-(https://dlthub.com/docs/dlt-ecosystem/verified-sources/rest_api/basic#pagination), except that a fetch which cannot
-be shown to be complete fails instead of ending early.
+Described by HR_SOURCE, see `provisioning.source`; how pages follow each other is told by `provisioning.paginators`.
 """
 
-import base64
+import functools
 import logging
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from provisioning import bodies, retry, transport
+from provisioning import bodies, paginators, retry, spelling, transport
+from provisioning.credentials import Credentials
 from provisioning.errors import TransportError, Unavailable, UpstreamError
-from provisioning.pacing import Clock
+from provisioning.pacing import Clock, Pace
+from provisioning.paginators import Ask, Page
 from provisioning.source import Resource, Source
 
 logger = logging.getLogger(__name__)
@@ -25,36 +27,54 @@ MOST_PAGES, MOST_RECORDS = 100_000, 1_000_000
 """A fetch of more than that is taken for one that never ends; the key of every record is kept until the last."""
 
 
+SMALL_ANSWER = 2 * 1024 * 1024
+"""Bytes; after a larger one the next page is not asked for ahead, lest two of the largest be in memory."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A page that was read: its records, what to ask next and where, and how many bytes it had."""
+
+    records: list[Any]
+    following: Ask | None
+    url: httpx.URL
+    size: int
+
+
 class HrApi:
     """An open connection to the HR API."""
 
     def __init__(self, source: Source, clock: Clock, ends: float | None = None) -> None:
         """Prepare the credentials; nothing is asked yet. After `ends` (of the clock's monotonic time) nothing is."""
         self._source, self._clock, self._ends = source, clock, ends
-        self._http = transport.client()
-        self._headers, self._query = _credentials(source)
+        self._http = transport.client(source.certificate)
+        self._credentials = Credentials(source, self._http, clock)
+        self._paces: dict[str, Pace] = {}
+        self._asking: Executor | None = None
 
     def __enter__(self) -> "HrApi":
         """Use it in a `with`: leaving it closes the connections."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close."""
+        """Close; a page that is on its way is waited for."""
+        if self._asking:
+            self._asking.shutdown(cancel_futures=True)
         self._http.close()
 
-    def pages(self, resource: Resource) -> Iterator[list[Any]]:
-        """Every record of an endpoint, a page at a time.
+    def pages(self, resource: Resource, since: datetime | None = None, *, ahead: bool = False) -> Iterator[list[Any]]:
+        """Every record of an endpoint, a page at a time; `since`: only those that changed after it, as HR sees it.
 
+        `ahead`: the next page is asked for while one is worked on, so that HR's time and ours do not add up.
         Raises UpstreamError when a page cannot be had, or the pages do not add up to a complete fetch.
         """
-        pages = {"single_page": self._single_page, "offset": self._by_offset, "page_number": self._by_number}
         before: tuple[int, list[Any]] | None = None
-        records = 0
-        for count, page in enumerate(pages[resource.paginator.type](resource), 1):
+        records = count = 0
+        for page in self._walked(resource, since, ahead):
             ends = (len(page), [*page[:1], *page[-1:]])  # not the page itself: two large ones would be in memory
             if page and ends == before:
                 raise UpstreamError(f"{resource.table}: HR gave the same page twice; check the paginator's parameters.")
-            records += len(page)
+            records, count = records + len(page), count + 1
             if count > MOST_PAGES or records > MOST_RECORDS:
                 raise UpstreamError(f"{resource.table}: more than {MOST_PAGES} pages or {MOST_RECORDS} records.")
             before = ends
@@ -65,83 +85,69 @@ class HrApi:
         if not resource.item_path or not key.strip("."):
             return None
         path = resource.item_path.replace("{" + resource.primary_key + "}", quote(key, safe=""))
-        reply = self._get(resource, path, {}, missing=True)
+        reply = self._answer(resource, "GET", self._url(resource, path), missing=True)
         if reply is None:
             return None
         body = _json(resource, reply)
         wrapped = resource.data_selector and _holds(body, resource.data_selector)
-        found = _at(body, resource.data_selector) if wrapped else body
+        found = paginators.at(body, resource.data_selector) if wrapped else body
         if isinstance(found, list):
             found = found[0] if len(found) == 1 else None
         if not isinstance(found, dict):
             raise UpstreamError(f"{resource.table}: HR's answer for one record is not a record.")
         return found
 
-    def _single_page(self, resource: Resource) -> Iterator[list[Any]]:
-        yield self._page(resource, {})[0]
+    def _walked(self, resource: Resource, since: datetime | None, ahead: bool) -> Iterator[list[Any]]:
+        walk, first = paginators.walk(resource), self._url(resource, resource.path)
+        query, body = _with_since(resource, since)
 
-    def _by_offset(self, resource: Resource) -> Iterator[list[Any]]:
-        options, records = resource.paginator.options, 0
-        while True:
-            query = {
-                options["offset_param"]: (options["offset"] or 0) + records,
-                options["limit_param"]: options["limit"],
-            }
-            page, body = self._page(resource, query)
-            total = self._total(resource, body)
-            yield page
-            records += len(page)
-            if not page and total is not None and records < total:
-                raise UpstreamError(f"{resource.table}: HR stopped at {records} of {total} records.")
-            if not page or (total is not None and records >= total):
-                return
+        def read(ask: Ask, url: httpx.URL) -> _Read:
+            page, size = self._page(resource, url, ask, {} if ask.link else query, body)
+            following = paginators.following(walk, page)
+            link = following.link if following else None
+            return _Read(page.records, following, first if link is None else self._url(resource, link, url), size)
 
-    def _by_number(self, resource: Resource) -> Iterator[list[Any]]:
-        options = resource.paginator.options
-        first = options["base_page"] or 0 if options["page"] is None else options["page"]
-        pages = records = 0
-        while True:
-            page, body = self._page(resource, {options["page_param"]: first + pages})
-            total = self._total(resource, body)
-            yield page
-            if not page and total is not None and pages < total and records != total:
-                raise UpstreamError(f"{resource.table}: HR's page {first + pages} was empty, of {total} pages.")
-            pages, records = pages + 1, records + len(page)
-            if not page or (total is not None and pages >= total):
-                return
+        coming: Callable[[], _Read] | None = functools.partial(read, next(walk), first)
+        while coming is not None:
+            came = coming()
+            coming = None if came.following is None else functools.partial(read, came.following, came.url)
+            if coming and ahead and came.size <= SMALL_ANSWER:
+                coming = self._worker().submit(coming).result
+            yield came.records
 
-    def _total(self, resource: Resource, body: Any) -> int | None:
-        path = resource.paginator.options["total_path"]
-        total = _at(body, path) if path else None
-        if isinstance(total, str) and re.fullmatch(r"[0-9]{1,9}", total, re.ASCII):
-            total = int(total)
-        if isinstance(total, int) and not isinstance(total, bool) and total >= 0:
-            return total
-        if path and "total_path" in resource.paginator.told:
-            raise UpstreamError(f"{resource.table}: HR's answer has no total at {'.'.join(path)}.")
-        return None
+    def _worker(self) -> Executor:
+        """A thread that asks for a page while the one before is worked on."""
+        self._asking = self._asking or self._clock.workers(1)
+        return self._asking
 
-    def _page(self, resource: Resource, query: dict[str, Any]) -> tuple[list[Any], Any]:
-        reply = self._get(resource, resource.path, {**resource.params, **query})
-        body = _json(resource, reply)
-        records = _at(body, resource.data_selector)
+    def _page(
+        self, resource: Resource, url: httpx.URL, ask: Ask, query: Mapping[str, Any], body: Any
+    ) -> tuple[Page, int]:
+        """One page, and how many bytes its answer had."""
+        for path, value in ask.body.items():
+            body = paginators.put(body, path, value)
+        asked = url.copy_merge_params({**query, **ask.query}) if query or ask.query else url
+        reply = self._answer(resource, resource.method, asked, body if resource.method == "POST" else None)
+        document = _json(resource, reply)
+        records = paginators.at(document, resource.data_selector)
         if not isinstance(records, list):
             where = ".".join(resource.data_selector) or "the root (set data_selector)"
             raise UpstreamError(f"{resource.table}: HR's answer has no list of records at {where}.")
-        return records, body
+        return Page(records, document, reply.headers), len(reply.body)
 
-    def _get(self, resource: Resource, path: str, query: dict[str, Any], *, missing: bool = False) -> Any:
+    def _answer(
+        self, resource: Resource, method: str, url: httpx.URL, body: Any = None, *, missing: bool = False
+    ) -> Any:
         """One answer, asked for again where that may help; None for a 404 where one may be `missing`."""
-        if self._ends is not None and self._clock.monotonic() > self._ends:
-            raise UpstreamError(f"{resource.table}: the time of this run was up before HR's last page.")
-        url = self._url(resource, path)
-        request = self._http.build_request(
-            "GET", url, params={**dict(url.params), **query, **self._query}, headers=self._headers
-        )
+        self._check_time(resource)
+        renewed = False
         try:
             for attempt, seconds in retry.asking(self._clock, self._ends):
                 with attempt:
-                    reply = transport.exchange(self._http, request, min(seconds, transport.DEADLINE))
+                    reply = self._asked(resource, method, url, body, seconds)
+                    if reply.status == 401 and not renewed and self._credentials.refused():
+                        renewed = True  # once: a token may have been taken back before its time
+                        reply = self._asked(resource, method, url, body, seconds)
                     if missing and reply.status == 404:
                         return None
                     _check(resource, reply)
@@ -149,33 +155,64 @@ class HrApi:
             raise UpstreamError(f"{resource.table}: HR: {exc}.") from None
         return reply
 
-    def _url(self, resource: Resource, path: str) -> httpx.URL:
-        """An address below `client.base_url`, or a whole one at the same origin. Nothing else ever gets credentials."""
-        base = httpx.URL(self._source.base_url)
+    def _asked(self, resource: Resource, method: str, url: httpx.URL, body: Any, seconds: float) -> transport.Reply:
+        """One attempt, at its pace and with credentials that are good now."""
+        began = self._clock.monotonic()
+        headers = httpx.Headers({"Accept": "application/json"})
+        for more in (self._source.headers, resource.headers, self._credentials.headers(_an_attempt(seconds))):
+            headers.update(more)
+        self._keep_pace(resource)
+        shown = url.copy_merge_params(self._credentials.query) if self._credentials.query else url
+        request = self._http.build_request(method, shown, headers=headers, json=body)
+        return transport.exchange(self._http, request, _an_attempt(seconds - (self._clock.monotonic() - began)))
+
+    def _check_time(self, resource: Resource, wait: float = 0.0) -> None:
+        if self._ends is not None and self._clock.monotonic() + wait > self._ends:
+            raise UpstreamError(f"{resource.table}: the time of this run was up before HR's last page.")
+
+    def _keep_pace(self, resource: Resource) -> None:
+        """Wait for the next slot: of the client's rate, and of the endpoint's where it has one."""
+        rates = {"": self._source.requests_per_second, resource.table: resource.requests_per_second}
+        for name, rate in rates.items():
+            if rate is None:
+                continue
+            pace = self._paces.setdefault(name, Pace(self._clock, rate))
+            if wait := pace.wait_left():
+                self._check_time(resource, wait)
+                self._clock.sleep(wait)
+            pace.take()
+
+    def _url(self, resource: Resource, path: str, base: httpx.URL | None = None) -> httpx.URL:
+        """An address below `client.base_url`, or a whole one at the same origin. Nothing else ever gets credentials.
+
+        `base`: the page that gave a link, to which it may be relative.
+        """
+        origin = httpx.URL(self._source.base_url)
         try:
-            url = base.join(path) if path else base
+            url = (base or origin).join(path) if path else origin
         except (httpx.InvalidURL, UnicodeError):
             raise UpstreamError(f"{resource.table}: what should be asked next is no URL.") from None
-        if (url.scheme, url.raw_host, url.port, url.userinfo) != (base.scheme, base.raw_host, base.port, b""):
+        if (url.scheme, url.raw_host, url.port, url.userinfo) != (origin.scheme, origin.raw_host, origin.port, b""):
             raise UpstreamError(
                 f"{resource.table}: what should be asked next is not at client.base_url; credentials go there only."
             )
         return url
 
 
-def _credentials(source: Source) -> tuple[dict[str, str], dict[str, str]]:
-    auth, headers = source.auth, {"Accept": "application/json", **source.headers}
-    if auth.type == "http_basic":
-        pair = f"{auth.values['username']}:{auth.values['password']}".encode()
-        headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
-    elif auth.type == "bearer":
-        headers["Authorization"] = f"Bearer {auth.values['token']}"
-    elif auth.type == "api_key":
-        name = auth.values.get("name", "Authorization")
-        if auth.values.get("location") == "query":
-            return headers, {name: auth.values["api_key"]}
-        headers[name] = auth.values["api_key"]
-    return headers, {}
+def _an_attempt(seconds: float) -> float:
+    """Of the seconds that are left, those that one exchange may take."""
+    return max(0.1, min(seconds, transport.DEADLINE))
+
+
+def _with_since(resource: Resource, since: datetime | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Query and body of every page, the time from which on included."""
+    query, body = dict(resource.params), dict(resource.json)
+    if since is None or resource.since is None:
+        return query, body
+    text = spelling.written(since, resource.since.format, resource.spelling.time_zone)
+    if resource.since.param is None:
+        return query, paginators.put(body, resource.since.body_path, text)
+    return {**query, resource.since.param: text}, body
 
 
 def _check(resource: Resource, reply: transport.Reply) -> None:
@@ -199,11 +236,5 @@ def _json(resource: Resource, reply: transport.Reply) -> Any:
 
 
 def _holds(body: Any, path: tuple[str, ...]) -> bool:
-    inner = _at(body, path[:-1])
+    inner = paginators.at(body, path[:-1])
     return isinstance(inner, dict) and path[-1] in inner
-
-
-def _at(body: Any, path: tuple[str, ...]) -> Any:
-    for step in path:
-        body = body.get(step) if isinstance(body, dict) else None
-    return body

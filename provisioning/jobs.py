@@ -66,6 +66,9 @@ REFRESH_SECONDS = 60
 RESYNCS_A_MINUTE = 10
 """Over HTTP, in all; and one a minute for each person whose row has not changed."""
 
+CLOCKS_APART = timedelta(minutes=15)
+"""So far HR's clock may be from the database's."""
+
 STALE_INGEST = timedelta(hours=26)
 SHRINK_FLOOR = 2
 """An endpoint may always lose so many records: of five locations, one is a fifth."""
@@ -121,7 +124,7 @@ def _ingest_one(
     observe: Observer | None,
 ) -> str | None:
     """Mirror one endpoint; gives back what went wrong. One endpoint's outage does not keep the others."""
-    fetch = Fetch(table, tables.keys(db, table))
+    fetch = Fetch(table, tables.keys(db, table), resource.spelling)
     try:
         _mirror(db, api, resource, fetch, report, settings, observe)
     except (UpstreamError, DatabaseError) as exc:
@@ -140,57 +143,94 @@ def _mirror(
     settings: Settings,
     observe: Observer | None,
 ) -> None:
-    """Fetch an endpoint whole, then write what differs, in one transaction."""
+    """Fetch an endpoint whole, or what changed lately, then write what differs, in one transaction."""
     table = fetch.table
     began, last = db.utc_now(), tables.last_fetch(db, table.name)
+    since = _since(resource, last, began)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as spool:
-        for _ in _spool_changes(db, api, resource, fetch, spool):
+        for _ in _spool_changes(db, api, resource, fetch, spool, since):
             if observe:
                 observe({"fetched": report.counts["fetched"] + fetch.fetched})
-        needed = settings.hr_source is not None and resource is settings.hr_source.people
-        mapped = uses_column(db)
-        _check_complete(fetch, mapped, needed=needed)
-        _check_shrinkage(fetch, last.fetched if last else len(fetch.held_keys), settings.max_shrink)
+        needed, mapped = resource is tables.people(db, settings.hr_source), uses_column(db)
+        if since is None:
+            _check_complete(fetch, mapped, needed=needed)
+            _check_shrinkage(fetch, last.fetched if last else len(fetch.held_keys), settings.max_shrink)
+        if since is None or fetch.fetched > mirror.RETYPED_ROWS:
+            _check_fits(fetch, mapped)
         with db.transaction():
             newer, at = tables.refreshed_since(db, table, database.stamp(began)), database.stamp(db.utc_now())
             _write_spooled(db, fetch, spool, newer)
-            missing = tables.note_absent(db, table, fetch, newer, at)
-            tables.record_fetch(db, table, fetch, report.run_id, at, of_people=needed)
+            if since is None:
+                missing = tables.note_absent(db, table, fetch, newer, at)
+                tables.record_fetch(db, table, fetch, report.run_id, at, of_people=needed)
+            else:
+                missing = tables.note_present(db, table, fetch)
+            new_fields = tables.note_fields(db, table, fetch.unknown_fields)
     _count_fetch(fetch, missing, report)
+    if new_fields:
+        report.note(f"{table.name}: fields without a column, not kept: {', '.join(new_fields)}")
     if needed and last is None and (unseen := fetch.unseen(mapped)):
         report.note(
             f"warning: no record has {', '.join(unseen)}, which the mapping uses; check HR_SOURCE or the mapping."
         )
 
 
-def _spool_changes(db: Database, api: HrApi, resource: Resource, fetch: Fetch, spool: TextIO) -> Iterator[None]:
+def _since(resource: Resource, last: tables.LastFetch | None, now: datetime) -> datetime | None:
+    """From when on changes are asked for; None where everything is due: at first, and again after `full_every_hours`.
+
+    Counted from the last full fetch, so that no fetch of changes may be missed: from before it can have begun.
+    """
+    if resource.since is None or last is None or now - last.completed_at >= resource.since.full_every:
+        return None
+    return last.completed_at - timedelta(seconds=RUN_SECONDS) - CLOCKS_APART
+
+
+def _spool_changes(
+    db: Database, api: HrApi, resource: Resource, fetch: Fetch, spool: TextIO, since: datetime | None
+) -> Iterator[None]:
     """Compare page by page with what the table holds; put what differs aside until the last page has come."""
     rows: list[mirror.Values] = []
-    for page in api.pages(resource):
+    partial = since is not None
+    for page in api.pages(resource, since, ahead=True):
         before = fetch.distinct
         for some in database.chunks(page):  # a page may be a whole company: its rows are not all in memory at once
             rows.extend(fetch.take(some))
             while len(rows) >= database.ROWS_A_STATEMENT:
-                _spool(db, fetch, rows[: database.ROWS_A_STATEMENT], spool)
+                _spool(db, fetch, rows[: database.ROWS_A_STATEMENT], spool, partial=partial)
                 rows = rows[database.ROWS_A_STATEMENT :]
         if fetch.repeats(len(page), before):
             raise UpstreamError(f"{fetch.table.name}: HR gave the same page twice; check the paginator's parameters.")
         yield
-    _spool(db, fetch, rows, spool)
+    _spool(db, fetch, rows, spool, partial=partial)
 
 
-def _spool(db: Database, fetch: Fetch, rows: Sequence[mirror.Values], spool: TextIO) -> None:
+def _spool(db: Database, fetch: Fetch, rows: Sequence[mirror.Values], spool: TextIO, *, partial: bool) -> None:
+    """`partial`: of a few records a field that none has proves nothing, and its column keeps what it holds."""
     known = [r for r in rows if mirror.canonical_key(r[fetch.table.key.name]) in fetch.held_keys]
     held = tables.held(db, fetch.table, known) if known else {}
+    if partial:
+        keys = [str(row[fetch.table.key.name]) for row in rows]
+        rows = [fetch.kept(row, held[k]) if k in held else row for k, row in zip(keys, rows, strict=True)]
     for change in fetch.changes(list(rows), held):
         spool.write(json.dumps(change) + "\n")
 
 
+_WORDLESS = re.compile(
+    r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\bAS\s+(?:\[[^\]]*\]|"[^"]*")""", re.DOTALL | re.IGNORECASE
+)
+"""What names no column in a view: texts, comments, and the names that it gives."""
+
+
 def uses_column(db: Database) -> Callable[[str], bool]:
     """Whether the mapping's definition names a column."""
-    text = holds.mapping_definition(db) or ""
-    words = {word.casefold() for word in re.findall(r"\w+", text)}
-    return lambda column: column.casefold() in words
+    text = _WORDLESS.sub(" ", holds.mapping_definition(db) or "").casefold()
+    words = set(re.findall(r"\w+", text))
+
+    def uses(column: str) -> bool:
+        name = column.casefold()
+        return name in words or (not name.isidentifier() and any(f"{a}{name}{b}" in text for a, b in ("[]", '""')))
+
+    return uses
 
 
 def _check_complete(fetch: Fetch, mapped: Callable[[str], bool], *, needed: bool) -> None:
@@ -200,6 +240,16 @@ def _check_complete(fetch: Fetch, mapped: Callable[[str], bool], *, needed: bool
     if vanished := fetch.vanished_fields(mapped):
         names = ", ".join(vanished)
         raise UpstreamError(f"{fetch.table.name}: no record has {names} any more; nothing was changed.")
+
+
+def _check_fits(fetch: Fetch, mapped: Callable[[str], bool]) -> None:
+    """Raises UpstreamError where (nearly) no value of a column that the mapping uses fits it."""
+    if retyped := fetch.retyped_fields(mapped):
+        names = ", ".join(retyped)
+        raise UpstreamError(
+            f"{fetch.table.name}: HR's values do not fit their columns any more: {names}; nothing was changed. "
+            "Ask HR, or mend the column by a script of your own."
+        )
 
 
 def _check_shrinkage(fetch: Fetch, before: int, allowed: Share) -> None:
@@ -244,9 +294,6 @@ def _count_fetch(fetch: Fetch, missing: int, report: Report) -> None:
     for one in fetch.rejected:
         report.note(f"rejected {one.table} {one.key or '(no key)'}: {'; '.join(one.reasons)}")
     report.untold += fetch.rejections - len(fetch.rejected)
-    if fetch.unknown_fields:
-        names = ", ".join(sorted(fetch.unknown_fields))
-        report.note(f"{fetch.table.name}: fields without a column, not kept: {names}")
 
 
 # --- sending ------------------------------------------------------------------------------------------------------
@@ -539,10 +586,10 @@ def _leave_its_words(held: guards.Held) -> None:
 
 
 def _warn_of_old_ingest(work: Work) -> None:
-    source = work.settings.hr_source
-    if source is None or source.people is None:
+    people = tables.people(work.db, work.settings.hr_source)
+    if people is None:
         return
-    last = tables.last_fetch(work.db, source.people.table)
+    last = tables.last_fetch(work.db, people.table)
     if last is None or work.db.utc_now() - last.completed_at > STALE_INGEST:
         told = "there was none yet" if last is None else f"the last was at {last.completed_at:%Y-%m-%d %H:%M} UTC"
         work.report.note(f"warning: no complete ingest in 26 h ({told}); people are created from old data.")
@@ -617,7 +664,7 @@ def check_id(employee_id: str) -> None:
 def _refresh(work: Work, employee_id: str) -> None:
     """Mirror one record as HR has it now; what HR no longer knows stays as mirrored."""
     source, db = work.settings.hr_source, work.db
-    resource = source.people if source else None
+    resource = tables.people(db, source)
     if source is None or resource is None or resource.item_path is None:
         return
     table = tables.describe(db, resource)
@@ -626,7 +673,7 @@ def _refresh(work: Work, employee_id: str) -> None:
         record = api.record(resource, str(next(iter(mirrored.values()), employee_id)))
     if record is None:
         return
-    fetch = Fetch(table, mirrored)
+    fetch = Fetch(table, mirrored, resource.spelling)
     rows = fetch.take([record])
     if fetch.rejected:
         raise NotSendable(employee_id, tuple(f"HR's record: {r}" for r in fetch.rejected[0].reasons))

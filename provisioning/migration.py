@@ -16,6 +16,9 @@ from provisioning.settings import Settings
 SCRIPTS = Path(__file__).resolve().parent.parent / "sql"
 
 
+FIRST_OWN = 1001
+"""Scripts of users' own have numbers from here on; those below are for later versions of the app."""
+
 _COMPARED = ("ValidFrom", "ValidTo", "InScope", "Protected", "TimeZone")
 """Control columns whose change matters as much as an attribute's."""
 
@@ -35,7 +38,7 @@ def migrate(db: Database, *, sample: bool = False) -> list[str]:
     """
     done = _applied(db)
     ran = []
-    for script in sorted(_folder().glob("[0-9]*.sql")):
+    for script in sorted(folder().glob("[0-9]*.sql")):
         if script.name not in done:
             with db.transaction():
                 _run(db, script)
@@ -43,12 +46,12 @@ def migrate(db: Database, *, sample: bool = False) -> list[str]:
             ran.append(script.name)
     if not db.view_columns("ScimUsers"):
         with db.transaction():
-            _run(db, _folder() / "mapping.sql")
+            _run(db, folder() / "mapping.sql")
         ran.append("mapping.sql")
-    _run(db, _folder() / "grants.sql")
+    _run(db, folder() / "grants.sql")
     if sample:
         with db.transaction():
-            _run(db, _folder() / "sample.sql")
+            _run(db, folder() / "sample.sql")
         ran.append("sample.sql")
     return ran
 
@@ -62,9 +65,9 @@ def change_mapping(db: Database, settings: Settings) -> MappingChange:
     with db.transaction():
         if db.view_columns("ScimUsers"):
             db.execute("DROP VIEW dbo.ScimUsers")
-        _run(db, _folder() / "mapping.sql")
+        _run(db, folder() / "mapping.sql")
         after = _users(db, settings)
-    _run(db, _folder() / "grants.sql")
+    _run(db, folder() / "grants.sql")
     return _compare(before, after)
 
 
@@ -78,11 +81,19 @@ def mapping_problems(db: Database, settings: Settings) -> list[str]:
 
 
 def grants() -> str:
-    """The script that grants rights. Raises SettingsError where `sql/` is not at hand."""
-    return (_folder() / "grants.sql").read_text(encoding="utf-8")
+    """The scripts that grant rights, those of users' own tables, too. Raises SettingsError without `sql/`."""
+    own = (script for script in sorted(folder().glob("[0-9]*.sql")) if is_own(script.name))
+    return "\n".join(p.read_text(encoding="utf-8") for p in (folder() / "grants.sql", *own))
 
 
-def _folder() -> Path:
+def is_own(script: str) -> bool:
+    """Whether a numbered script is of users' own, by its name."""
+    number = re.match(r"\d+", script)
+    return number is not None and int(number[0]) >= FIRST_OWN
+
+
+def folder() -> Path:
+    """Where the scripts are. Raises SettingsError where they are not at hand."""
     if not SCRIPTS.is_dir():
         raise SettingsError([f"migrate: the folder {SCRIPTS} is not here; run migrate from a checkout."])
     return SCRIPTS
@@ -91,7 +102,7 @@ def _folder() -> Path:
 def _applied(db: Database) -> set[str]:
     if not db.one("has_migrations"):
         with db.transaction():
-            _run(db, _folder() / "migrations.sql")
+            _run(db, folder() / "migrations.sql")
     return {str(row[0]) for row in db.rows("migrations")}
 
 

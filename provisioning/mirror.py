@@ -14,12 +14,19 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from provisioning import spelling
+from provisioning.spelling import Spelling
+
 Record = Mapping[str, Any]
 Values = dict[str, Any]
 
 VANISHED_FIELD_ROWS, VANISHED_MAPPED_ROWS = 10, 1
 """A field that no record has any more may empty its column for so many rows, or for one where the mapping uses it
 (an API may leave out what nobody has); above that HR's answer is not believed."""
+
+RETYPED_TENTHS, RETYPED_ROWS = 9, 10
+"""A column that the mapping uses is taken for retyped where so many tenths of its values do not fit it any more: more
+than one, and more than ten or half of the records, since two bad leave dates in a large company are two bad records."""
 
 MOST_TOLD = 500
 """So many rejected records are kept with their reasons; beyond that they are counted."""
@@ -81,7 +88,14 @@ class Table:
 
     def column(self, field_name: str) -> Column | None:
         """The column for a field, without regard to case."""
-        return self._by_name.get(field_name.casefold())
+        found = self._as_spelled.get(field_name)
+        if found is None and (found := self._by_name.get(field_name.casefold())):
+            self._as_spelled[field_name] = found  # a company is millions of fields under a few dozen names
+        return found
+
+    @functools.cached_property
+    def _as_spelled(self) -> dict[str, Column]:
+        return {}
 
     @functools.cached_property
     def _by_name(self) -> dict[str, Column]:
@@ -103,6 +117,7 @@ class Fetch:
 
     table: Table
     held_keys: Mapping[str, str]
+    spelling: Spelling = spelling.AS_IT_COMES
     fetched: int = 0
     inserted: int = 0
     updated: int = 0
@@ -114,6 +129,8 @@ class Fetch:
     seen: set[str] = field(default_factory=set)
     _fields: set[str] = field(default_factory=set)
     _emptied: dict[str, int] = field(default_factory=dict)
+    _fitting: list[int] = field(default_factory=list)
+    _unfit: dict[str, int] = field(default_factory=dict)
 
     def take(self, records: Iterable[Any]) -> list[Values]:
         """The rows of a page that the table can hold, under the key the table spells; the others are rejected."""
@@ -157,6 +174,18 @@ class Fetch:
         """Columns that the mapping uses and of which no record had the field."""
         return sorted(c.name for c in self.table.columns if c.name not in self._fields and mapped(c.name))
 
+    def retyped_fields(self, mapped: Callable[[str], bool]) -> list[str]:
+        """Columns of which (nearly) no value fits, each with how many of how many; the key, and what is `mapped`."""
+        fitting = dict(zip((c.name for c in self.table.columns), self._fitting, strict=False))
+        return [
+            f"{name} ({wrong} of {wrong + fitting.get(name, 0)})"
+            for name, wrong in sorted(self._unfit.items())
+            if wrong * 10 >= (wrong + fitting.get(name, 0)) * RETYPED_TENTHS
+            and wrong > 1
+            and (wrong > RETYPED_ROWS or wrong * 2 >= self.fetched)
+            and (name == self.table.key.name or mapped(name))
+        ]
+
     def repeats(self, rows: int, before: int) -> bool:
         """Whether a page of that many records brought nobody new (`before`: how many were seen when it came)."""
         return rows > 1 and self.distinct == before
@@ -179,6 +208,7 @@ class Fetch:
         canonical = self._canonical(key)
         if not canonical:
             self.keyless += 1
+            self._count_unfit(self.table.key.name)
             self._reject(None, [f"{self.table.key.name} is missing", *reasons])
             return None
         if canonical in self.seen:
@@ -205,11 +235,19 @@ class Fetch:
     def _values(self, fields: Iterable[tuple[str, Any]]) -> tuple[Values, list[str]]:
         values: Values = {}
         reasons = []
-        for name, value in fields:
+        for name, value in self.spelling.fields(fields):
             column = self.table.column(name)
             if column is None:
                 self._note_unknown(name, value)
-            elif column.name in values and values[column.name] != value:
+                continue
+            if column.type in spelling.DATED:
+                try:
+                    value = self.spelling.moment(value, column.type)
+                except ValueError as exc:
+                    reasons.append(f"{column.name}: {exc}")
+                    self._count_unfit(column.name)
+                    value = None
+            if column.name in values and values[column.name] != value:
                 reasons.append(f"{column.name}: two fields give different values for it")
             else:
                 values[column.name] = value
@@ -221,21 +259,30 @@ class Fetch:
         if value is None and any(c.name.casefold().startswith(prefix) for c in self.table.columns):
             return
         if len(self.unknown_fields) < MOST_TOLD:
-            self.unknown_fields.add(_told(name))
+            self.unknown_fields.add(told(name))
 
     def _typed(self, values: Values) -> tuple[Values, list[str]]:
         row, reasons = {}, []
-        for column in self.table.columns:
+        fitting = self._fitting = self._fitting or [0] * len(self.table.columns)
+        for place, column in enumerate(self.table.columns):
+            value = values.get(column.name)
             try:
-                row[column.name] = typed(values.get(column.name), column)
+                row[column.name] = typed(value, column)
             except ValueError as exc:
                 reasons.append(f"{column.name}: {exc}")
+                self._count_unfit(column.name)
+            else:
+                fitting[place] += value is not None
         return row, reasons
+
+    def _count_unfit(self, name: str) -> None:
+        """A value does not fit its column, or there is none where the column needs one."""
+        self._unfit[name] = self._unfit.get(name, 0) + 1
 
     def _reject(self, key: str | None, reasons: list[str]) -> None:
         self.rejections += 1
         if len(self.rejected) < MOST_TOLD:
-            self.rejected.append(Rejected(self.table.name, None if key is None else _told(key), tuple(reasons)))
+            self.rejected.append(Rejected(self.table.name, None if key is None else told(key), tuple(reasons)))
 
     def _count_emptied(self, before: Values, row: Values) -> None:
         for name, value in before.items():
@@ -245,11 +292,13 @@ class Fetch:
 
 def flatten(record: Record, prefix: str = "") -> Iterable[tuple[str, Any]]:
     """Fields of a record, nested objects joined with `_`: {"Name": {"FirstName": …}} → Name_FirstName."""
+    found: list[tuple[str, Any]] = []
     for name, value in record.items():
-        if isinstance(value, dict) and value:
-            yield from flatten(value, f"{prefix}{name}_")
+        if isinstance(value, dict):
+            found += flatten(value, f"{prefix}{name}_") if value else [(f"{prefix}{name}", None)]
         else:
-            yield f"{prefix}{name}", None if value == {} else value
+            found.append((f"{prefix}{name}", value))
+    return found
 
 
 def canonical_key(value: Any) -> str:
@@ -259,7 +308,7 @@ def canonical_key(value: Any) -> str:
     return str(value).rstrip(" ").casefold()
 
 
-def _told(word: str) -> str:
+def told(word: str) -> str:
     """A key or a field's name as it may stand in a line of text: cut, and escaped where it would be no single line."""
     word = word[:LONGEST_WORD] + ("…" if len(word) > LONGEST_WORD else "")
     return word if word.isprintable() else ascii(word)[1:-1]
@@ -283,8 +332,10 @@ def typed(value: Any, column: Column) -> Any:
 
 def held(value: Any, column: Column) -> Any:
     """What the database gave for a column, in the same form. What cannot be read counts as different from anything."""
-    if value is None:
-        return None
+    if value is None or (type(value) is str and column.type in ("varchar", "nvarchar")):
+        return value
+    if type(value) is int and column.type in _INTEGERS:
+        return value
     try:
         return typed(int(value) if isinstance(value, bool) else _plain(value), column)
     except ValueError:
@@ -366,17 +417,19 @@ def _moment(value: Any, column: Column) -> str:
     clock = _TIME.fullmatch(match[2] or "00:00:00") if match else None
     if not match or not clock:
         raise ValueError("is not a date and time (ISO 8601)")
-    day = _day(match[1])
     hours, seconds, fraction = clock[1], clock[2] or "00", (clock[3] or "").ljust(9, "0")
     ticks, rest = divmod(int(fraction), 10 ** (9 - column.scale))
     ticks += rest * 2 >= 10 ** (9 - column.scale)
+    carried, ticks = divmod(ticks, 10**column.scale)
+    text = f"{_day(match[1])} {hours}:{seconds}"
     try:
-        moment = datetime.fromisoformat(f"{day}T{hours}:{seconds}{_offset(match[3])}").astimezone(UTC)
-        moment += timedelta(seconds=ticks // 10**column.scale)
+        moment = datetime.fromisoformat(f"{text}{_offset(match[3])}")
+        if carried or moment.utcoffset():
+            moment = moment.astimezone(UTC) + timedelta(seconds=carried)
+            text = moment.strftime("%Y-%m-%d %H:%M:%S").rjust(19, "0")
     except (ValueError, OverflowError):
         raise ValueError("is a time that does not exist") from None
-    digits = str(ticks % 10**column.scale).zfill(column.scale)
-    return moment.strftime("%Y-%m-%d %H:%M:%S").rjust(19, "0") + (f".{digits}" if column.scale else "")
+    return f"{text}.{ticks:0{column.scale}}" if column.scale else text
 
 
 def _offset(text: str | None) -> str:

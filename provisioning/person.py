@@ -76,7 +76,7 @@ def without_values(answer: Answer) -> Answer:
 def _mirrored(work: Work, employee_id: str) -> Answer:
     """Her row of the mirror, and since when she is absent from HR's answers."""
     source, fetched = work.settings.hr_source, tables.people_fetch(work.db)
-    resource = (source.people if source else None) or PEOPLE
+    resource = tables.people(work.db, source) or PEOPLE
     if not source and fetched:
         resource = Resource(fetched[0], "EmployeeId", "")
     found: Answer = {"table": f"dbo.{resource.table}", "row": None, "absent_since": None}

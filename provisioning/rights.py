@@ -19,7 +19,7 @@ READING_ROLES = (LOGS_ROLE, JOB_ROLE)
 https://learn.microsoft.com/graph/permissions-reference
 """
 
-_GRANT = re.compile(r"\bGRANT\s+([A-Z, ]+?)\s+ON\s+([\w.]+)\s+TO\s+(\w+)", re.IGNORECASE)
+_GRANT = re.compile(r"\bGRANT\s+([A-Z, ]+?)\s+ON\s+([\w.\[\]]+)\s+TO\s+(\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ def granted(script: str, role: str = APP_ROLE) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for permissions, name, grantee in _GRANT.findall(script):
         if grantee.casefold() == role:
-            found.setdefault(name.casefold(), set()).update(p.strip().upper() for p in permissions.split(","))
+            found.setdefault(re.sub(r"[\[\]]", "", name).casefold(), set()).update(
+                p.strip().upper() for p in permissions.split(",")
+            )
     return found
 
 

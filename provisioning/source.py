@@ -1,48 +1,34 @@
 """HR_SOURCE: the description of an HR system's REST API, in the vocabulary of dlt's REST source.
 
 https://dlthub.com/docs/dlt-ecosystem/verified-sources/rest_api/basic
+
+Its shape stands in hr_source.schema.json (`provisioning.source_schema`); here is what a schema cannot say: secrets only
+by reference, credentials only to their origin, what does not go together.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
-from provisioning import hosts
+from provisioning import certificates, hosts, source_schema, spelling
+from provisioning.certificates import Certificate
+from provisioning.spelling import Spelling
 
 _REFERENCE = re.compile(r"\$(\w+)")
 _HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f:.]+", re.IGNORECASE | re.ASCII)
-_PATH = re.compile(r"""\$?(?:(?:^|\.)[^.\[\]'"$]+|\['[^']+'\]|\["[^"]+"\])*""")
 _STEP = re.compile(r"""\['([^']+)'\]|\["([^"]+)"\]|([^.\[\]'"$]+)""")
-_SECRETS = {"password", "token", "api_key"}
-_AUTH = {
-    "none": ((), ()),
-    "http_basic": (("username", "password"), ()),
-    "bearer": (("token",), ()),
-    "api_key": (("api_key",), ("name", "location")),
-}
-_PAGINATORS: dict[str, dict[str, Any]] = {
-    "single_page": {},
-    "offset": {
-        "limit": None,
-        "offset": 0,
-        "offset_param": "offset",
-        "limit_param": "limit",
-        "total_path": "total",
-        "stop_after_empty_page": True,
-    },
-    "page_number": {
-        "base_page": 0,
-        "page": None,
-        "page_param": "page",
-        "total_path": "total",
-        "stop_after_empty_page": True,
-    },
-}
-_NUMBERS = {"limit", "offset", "base_page", "page"}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_SECRETIVE = re.compile(r"auth|cookie|api[-_]?key|token|secret|passw|subscription[-_]?key|pwd", re.IGNORECASE)
+_SECRETS = {"password", "token", "api_key", "client_secret"}
+_TEXTS_OF_AUTH = ("username", "password", "token", "api_key", "name", "client_id", "client_secret", "scope")
+_ONE_OF = (("offset_param", "offset_body_path"), ("limit_param", "limit_body_path"), ("page_param", "page_body_path"))
+_EITHER = (*_ONE_OF, ("cursor_param", "cursor_body_path"), ("cursor_path", "cursor_header"))
 
 
 @dataclass(frozen=True)
@@ -50,7 +36,7 @@ class Auth:
     """How the HR API wants to be asked: `type` and what it needs."""
 
     type: str = "none"
-    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -63,16 +49,32 @@ class Paginator:
 
 
 @dataclass(frozen=True)
+class Since:
+    """How to ask for what changed only: where the time goes and how it is written; when everything is due again."""
+
+    param: str | None
+    body_path: tuple[str, ...]
+    format: str
+    full_every: timedelta
+
+
+@dataclass(frozen=True)
 class Resource:
-    """One endpoint: the table it fills, its key, and where its records are."""
+    """One endpoint: the table it fills, its key (a column), how it is asked, where its records are and how spelled."""
 
     table: str
     primary_key: str
     path: str
+    method: str = "GET"
     params: Mapping[str, str] = field(default_factory=dict, repr=False)
+    json: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     data_selector: tuple[str, ...] = ()
     paginator: Paginator = Paginator()
+    requests_per_second: float | None = None
+    since: Since | None = None
     item_path: str | None = None
+    spelling: Spelling = spelling.AS_IT_COMES
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Source:
     headers: Mapping[str, str] = field(repr=False)
     auth: Auth
     resources: tuple[Resource, ...]
+    certificate: Certificate | None = None
+    requests_per_second: float | None = None
 
     @property
     def people(self) -> Resource | None:
@@ -96,10 +100,18 @@ def load(text: str, environ: Mapping[str, str], problems: list[str]) -> Source |
     document = _document(text, problems)
     if document is None:
         return None
-    found = len(problems)
-    reader = _Reader(problems, environ)
-    source = reader.source(document)
-    return source if len(problems) == found else None
+    written, wrong = source_schema.checked(document)
+    source = _Reader(wrong, environ).source(written)
+    places = {source_schema.place(steps): told for steps, told in wrong.items()}
+    problems.extend(f"HR_SOURCE {place}: {places[place]}" for place in sorted(places))
+    return None if wrong else source
+
+
+def steps(path: str | None) -> tuple[str, ...] | None:
+    """The steps of a path such as data, result.items or $['@odata.nextLink']; None for what is none."""
+    if not re.search(source_schema.schema()["$defs"]["path"]["pattern"], path or ""):
+        return None
+    return tuple(a or b or c for a, b, c in _STEP.findall(path or ""))
 
 
 def _document(text: str, problems: list[str]) -> dict[str, Any] | None:
@@ -123,42 +135,46 @@ def _document(text: str, problems: list[str]) -> dict[str, Any] | None:
     return document
 
 
-class _Reader:
-    """Walks the document once and writes down everything that is wrong, by its path."""
+_Where = tuple[str | int, ...]
 
-    def __init__(self, problems: list[str], environ: Mapping[str, str]) -> None:
+
+class _Reader:
+    """Walks what has the right shape once; adds what is wrong with it all the same, by its place."""
+
+    def __init__(self, problems: source_schema.Problems, environ: Mapping[str, str]) -> None:
         self._problems, self._environ = problems, environ
 
-    def wrong(self, where: str, what: str) -> None:
-        self._problems.append(f"HR_SOURCE {where}: {what}")
+    def wrong(self, where: _Where, what: str) -> None:
+        self._problems.setdefault(where, what)
 
-    def known(self, node: dict[str, Any], where: str, allowed: tuple[str, ...], needed: tuple[str, ...] = ()) -> None:
-        for key in node:
-            if key not in allowed:
-                self.wrong(f"{where}.{key}".lstrip("."), f"is not known here; known are {', '.join(allowed)}.")
-        for key in needed:
-            if node.get(key) is None:
-                self.wrong(f"{where}.{key}".lstrip("."), "is missing.")
+    def source(self, document: dict[str, Any]) -> Source:
+        client = document.get("client", {})
+        paginator = self.paginator(client.get("paginator"), ("client", "paginator"), Paginator())
+        listed = enumerate(document.get("resources", ()))
+        resources = tuple(self.resource(r, ("resources", n), paginator) for n, r in listed)
+        self.tables_differ(resources)
+        return Source(
+            self.base_url(client),
+            self.headers(client, ("client", "headers")),
+            self.auth(client.get("auth")),
+            resources,
+            self.certificate(client.get("client_certificate")),
+            client.get("requests_per_second"),
+        )
 
-    def node(self, parent: dict[str, Any], key: str, where: str) -> dict[str, Any]:
-        value = parent.get(key, {})
-        if isinstance(value, dict):
-            return value
-        self.wrong(f"{where}.{key}".lstrip("."), "must be an object.")
-        return {}
+    # --- texts and references -------------------------------------------------------------------------------------
 
-    def text(self, value: Any, where: str, *, secret: bool = False) -> str:
+    def text(self, value: Any, where: _Where, *, secret: bool = False, lines: bool = False) -> str:
         """A string, with "$HR_NAME" replaced by that setting; a secret may come in no other way."""
-        if not isinstance(value, str) or not value:
-            self.wrong(where, "must be a text that is not empty.")
+        if not isinstance(value, str):
             return ""
         if not value.startswith("$") or value.startswith("$["):
             if secret:
                 self.wrong(where, 'a secret must not stand here; write "$HR_…", the name of a setting that holds it.')
             return value
-        return self.referred(value, where)
+        return self.referred(value, where, lines=lines)
 
-    def referred(self, value: str, where: str) -> str:
+    def referred(self, value: str, where: _Where, *, lines: bool = False) -> str:
         match = _REFERENCE.fullmatch(value)
         name = match[1] if match else ""
         if not name.startswith("HR_") or name == "HR_SOURCE":
@@ -167,167 +183,194 @@ class _Reader:
         found = self._environ.get(name, "")
         if not found:
             self.wrong(where, f"refers to the setting {name}, which is not set.")
-        elif not found.isprintable():
+        elif not lines and not found.isprintable():
             self.wrong(where, f"refers to the setting {name}, which holds a line break or another control character.")
             return ""
         return found
 
-    def texts(self, node: dict[str, Any], where: str) -> dict[str, str]:
-        secretive = re.compile(r"auth|cookie|api[-_]?key|token|secret|passw|subscription[-_]?key|pwd", re.IGNORECASE)
-        found = {}
-        for name, value in node.items():
-            if not isinstance(value, str | int | float):
-                self.wrong(f"{where}.{name}", "must be a text, a number, true or false.")
-                continue
-            plain = str(value).lower() if isinstance(value, bool) else str(value)
-            found[name] = self.text(plain, f"{where}.{name}", secret=bool(secretive.search(name)))
+    def texts(self, node: Mapping[str, Any], where: _Where) -> dict[str, str]:
+        return {name: self.plain(name, value, (*where, name)) for name, value in node.items()}
+
+    def plain(self, name: str, value: Any, where: _Where) -> str:
+        """A text, a number, true or false as a query or a header has it."""
+        if value == "":
+            self.wrong(where, "must be a text that is not empty.")
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        return self.text(text, where, secret=bool(_SECRETIVE.search(name)))
+
+    def headers(self, node: Mapping[str, Any], where: _Where) -> dict[str, str]:
+        found = self.texts(node.get("headers", {}), where)
+        for name, value in found.items():
+            self.check_header(value, (*where, name))
         return found
 
-    def path(self, value: Any, where: str) -> tuple[str, ...]:
-        """A JSON path: plain dotted (`result.items`) or with quoted steps (`$['@odata.nextLink']`)."""
-        if value in (None, "", "$"):
-            return ()
-        if not isinstance(value, str) or not _PATH.fullmatch(value):
-            self.wrong(where, "must be a path such as data, result.items or $['@odata.nextLink'].")
-            return ()
-        return tuple(a or b or c for a, b, c in _STEP.findall(value))
+    def check_header(self, value: str, where: _Where) -> None:
+        """A header holds ASCII: what else it may hold, each server reads in its own way (RFC 9110, section 5.5)."""
+        if not (value.isascii() and value.isprintable()):
+            self.wrong(where, "must hold ASCII characters only, without line breaks: it goes into a header.")
 
-    def source(self, document: dict[str, Any]) -> Source:
-        self.known(document, "", ("client", "resources"), ("client", "resources"))
-        client = self.node(document, "client", "")
-        self.known(client, "client", ("base_url", "headers", "auth", "paginator"), ("base_url",))
-        base_url = self.base_url(client)
-        paginator = self.paginator(client.get("paginator"), "client.paginator", Paginator())
-        listed = document.get("resources")
-        if not isinstance(listed, list) or not listed:
-            self.wrong("resources", "must be a list of at least one resource.")
-            listed = []
-        resources = tuple(self.resource(r, f"resources[{n}]", paginator) for n, r in enumerate(listed))
-        self.tables_differ(resources)
-        headers = self.texts(self.node(client, "headers", "client"), "client.headers")
-        return Source(base_url, headers, self.auth(client.get("auth")), resources)
+    def body(self, value: Any, where: _Where, name: str = "") -> Any:
+        """JSON for a POST, with references replaced."""
+        if isinstance(value, dict):
+            return {n: self.body(v, (*where, n), n) for n, v in value.items()}
+        if isinstance(value, list):
+            return [self.body(v, (*where, n), name) for n, v in enumerate(value)]
+        secret = bool(_SECRETIVE.search(name))
+        return self.text(value, where, secret=secret) if isinstance(value, str) and value else value
+
+    # --- the client -----------------------------------------------------------------------------------------------
 
     def base_url(self, client: dict[str, Any]) -> str:
-        if client.get("base_url") is None:
-            return ""
-        where = "client.base_url"
-        url = self.text(client["base_url"], where)
-        try:
-            parts = urlsplit(url)
-            host, secret = parts.hostname, parts.username or parts.password
-            _ = parts.port
-        except ValueError:
-            host, secret, parts = None, None, urlsplit("")
-        if not url:
-            return ""
-        if re.search(r"\s", url) or not url.isprintable():
-            self.wrong(where, "must not hold blanks or control characters.")
-        elif not host or parts.scheme not in ("https", "http"):
-            self.wrong(where, "must be an https:// address.")
-        elif parts.scheme == "http" and not hosts.is_loopback(host):
-            self.wrong(where, "must be https://; plain http:// is allowed on loopback only.")
-        elif not _HOST.fullmatch(host):
-            self.wrong(where, "its host must be written in ASCII (a name in other letters as xn--…).")
-        elif hosts.is_link_local(host):
-            self.wrong(where, "must not be a link-local address: no HR system is there, and the cloud's metadata is.")
-        elif secret:
-            self.wrong(where, "must not hold a user name or password; use client.auth.")
-        elif parts.query or parts.fragment:
-            self.wrong(where, "must not hold a query; use endpoint.params.")
-        return url.rstrip("/") + "/"
+        return self.address(client.get("base_url"), ("client", "base_url")).rstrip("/") + "/"
 
-    def auth(self, value: Any) -> Auth:
-        where = "client.auth"
-        if value is None:
+    def address(self, value: Any, where: _Where) -> str:
+        """An address that credentials may go to."""
+        url = self.text(value, where)
+        if url and (what := _wrong_with(url)):
+            self.wrong(where, what)
+        return url
+
+    def auth(self, node: dict[str, Any] | None) -> Auth:
+        where: _Where = ("client", "auth")
+        if node is None or "type" not in node:
             return Auth()
-        node = {"type": value} if isinstance(value, str) else value
-        if not isinstance(node, dict):
-            self.wrong(where, "must be an object.")
-            return Auth()
-        kind = node.get("type", "bearer" if "token" in node else "none")
-        if not isinstance(kind, str) or kind not in _AUTH:
-            self.wrong(f"{where}.type", f"must be one of {', '.join(_AUTH)}.")
-            return Auth()
-        needed, optional = _AUTH[kind]
-        self.known(node, where, ("type", *needed, *optional), needed)
-        found = {k: v for k, v in node.items() if k in needed + optional}
-        values = {k: self.text(v, f"{where}.{k}", secret=k in _SECRETS) for k, v in found.items()}
-        if values.get("location", "header") not in ("header", "query"):
-            self.wrong(f"{where}.location", "must be header or query.")
+        kind = node["type"]
+        values = {**source_schema.defaults(f"auth_{kind}"), **node}
+        del values["type"]
+        for key in (k for k in _TEXTS_OF_AUTH if k in values):
+            values[key] = self.text(values[key], (*where, key), secret=key in _SECRETS)
+        if kind == "oauth2_client_credentials":
+            values["access_token_url"] = self.address(values.get("access_token_url"), (*where, "access_token_url"))
+            data = "access_token_request_data"
+            values[data] = self.texts(values.get(data, {}), (*where, data))
+        self.check_credentials(kind, values, where)
         return Auth(kind, values)
 
-    def paginator(self, value: Any, where: str, default: Paginator) -> Paginator:
-        if value is None:
-            return default
-        node = {"type": value} if isinstance(value, str) else value
-        kind = node.get("type") if isinstance(node, dict) else None
-        if not isinstance(node, dict) or not isinstance(kind, str) or kind not in _PAGINATORS:
-            self.wrong(where, f"type must be one of {', '.join(_PAGINATORS)}.")
-            return default
-        defaults = _PAGINATORS[node["type"]]
-        self.known(node, where, ("type", *defaults), ("limit",) if node["type"] == "offset" else ())
-        options = {k: v for k, v in node.items() if k in defaults}
-        for key, option in options.items():
-            self.option(key, option, f"{where}.{key}")
-        if "total_path" in options:
-            options["total_path"] = self.path(options["total_path"], f"{where}.total_path")
-        elif defaults:
-            options["total_path"] = ("total",)
-        return Paginator(node["type"], {**defaults, **options}, frozenset(node) - {"type"})
+    def check_credentials(self, kind: str, values: Mapping[str, Any], where: _Where) -> None:
+        if kind == "bearer":
+            self.check_header(values.get("token", ""), (*where, "token"))
+        if kind == "api_key" and values.get("location") == "header":
+            self.check_header(values.get("api_key", ""), (*where, "api_key"))
+            if not _HEADER_NAME.fullmatch(values["name"]):
+                self.wrong((*where, "name"), "must be the name of a header: letters, digits and -.")
+        if kind == "http_basic" and ":" in values.get("username", ""):
+            self.wrong((*where, "username"), "must not hold a colon: HTTP Basic ends the user name there (RFC 7617).")
 
-    def option(self, key: str, option: Any, where: str) -> None:
-        number = isinstance(option, int) and not isinstance(option, bool)
-        given = option is not None or key == "limit"
-        if key in _NUMBERS and given and (not number or option < (1 if key == "limit" else 0)):
-            self.wrong(where, "must be a whole number" + (" above 0." if key == "limit" else "."))
-        elif key.endswith("_param") and (not isinstance(option, str) or not option):
-            self.wrong(where, "must be the name of a query parameter.")
-        elif key == "stop_after_empty_page" and option is not True:
-            self.wrong(where, "must be true: an empty page always ends a fetch here.")
+    def certificate(self, node: dict[str, Any] | None) -> Certificate | None:
+        if node is None:
+            return None
+        where: _Where = ("client", "client_certificate")
+        found = {
+            key: self.text(node.get(key), (*where, key), secret=key == "password", lines=key != "password")
+            for key in ("certificate", "key", "password")
+        }
+        if "-----BEGIN" in str(node.get("key")):
+            self.wrong(
+                (*where, "key"), 'a secret must not stand here; write "$HR_…", the name of a setting that holds it.'
+            )
+        certificate = Certificate(found["certificate"], found["key"], found["password"] or None)
+        if not any(steps[:2] == where for steps in self._problems) and (what := certificates.wrong_with(certificate)):
+            self.wrong(where, what)
+        return certificate
 
-    def resource(self, node: Any, where: str, default: Paginator) -> Resource:
-        if not isinstance(node, dict):
-            self.wrong(where, "must be an object.")
-            return Resource("", "", "")
-        self.known(node, where, ("name", "primary_key", "endpoint", "item_path"), ("name", "primary_key", "endpoint"))
-        endpoint = node.get("endpoint", {})
-        endpoint = {"path": endpoint} if isinstance(endpoint, str) else endpoint
-        if not isinstance(endpoint, dict):
-            self.wrong(f"{where}.endpoint", "must be an object.")
-            endpoint = {}
-        place = f"{where}.endpoint"
-        self.known(endpoint, place, ("path", "params", "data_selector", "paginator", "method"), ("path",))
-        if endpoint.get("method", "GET") not in ("GET", "get"):
-            self.wrong(f"{place}.method", "must be GET.")
-        key = self.key(node.get("primary_key"), f"{where}.primary_key")
+    def paginator(self, node: Any, where: _Where, default: Paginator) -> Paginator:
+        if node is None or "type" not in node:
+            return default
+        kind, told = node["type"], frozenset(node) - {"type"}
+        options = {**source_schema.defaults(f"paginator_{kind}"), **node}
+        for one, other in _EITHER:
+            if other in told and one in told:
+                self.wrong((*where, other), f"does not go together with {one}: use one of them.")
+            elif other in told:
+                options[one] = None
+        if kind == "header_cursor":
+            kind, options = "cursor", {**options, "cursor_path": None, "cursor_header": options["cursor_key"]}
+        if "has_more_path" in told and "total_path" not in told:
+            options["total_path"] = None
+        for key in (k for k in options if k.endswith("_path")):
+            options[key] = _path(options[key])
+        self.check_stop(kind, options, told, where)
+        return Paginator(kind, options, told)
+
+    def check_stop(self, kind: str, options: Mapping[str, Any], told: frozenset[str], where: _Where) -> None:
+        if (
+            kind == "page_number"
+            and not options["stop_after_empty_page"]
+            and not told & {"total_path", "has_more_path"}
+        ):
+            self.wrong(
+                (*where, "stop_after_empty_page"), "may be false only where total_path or has_more_path tells the end."
+            )
+
+    # --- the resources --------------------------------------------------------------------------------------------
+
+    def resource(self, node: dict[str, Any], where: _Where, default: Paginator) -> Resource:
+        endpoint, place = node.get("endpoint", {}), (*where, "endpoint")
+        rename = {spelling.column_name(name): column for name, column in node.get("rename", {}).items()}
+        key = node.get("primary_key", "")
+        key = spelling.column_name(key[0] if isinstance(key, list) else key)
+        column = next((c for name, c in rename.items() if name.casefold() == key.casefold()), key)
+        paginator = self.paginator(endpoint.get("paginator"), (*place, "paginator"), default)
+        method = str(endpoint.get("method", "GET")).upper()
+        self.check_method(method, endpoint, paginator, place)
         return Resource(
-            table=self.table(node.get("name"), f"{where}.name"),
-            primary_key=key,
-            path=self.relative(endpoint.get("path"), f"{place}.path"),
-            params=self.texts(self.node(endpoint, "params", place), f"{place}.params"),
-            data_selector=self.path(endpoint.get("data_selector"), f"{place}.data_selector"),
-            paginator=self.paginator(endpoint.get("paginator"), f"{place}.paginator", default),
-            item_path=self.item_path(node.get("item_path"), f"{where}.item_path", key),
+            table=node.get("name", ""),
+            primary_key=column,
+            path=self.relative(endpoint.get("path"), (*place, "path")),
+            method=method,
+            params=self.texts(endpoint.get("params", {}), (*place, "params")),
+            json=self.body(endpoint.get("json", {}), (*place, "json")),
+            headers=self.headers(endpoint, (*place, "headers")),
+            data_selector=_path(endpoint.get("data_selector")),
+            paginator=paginator,
+            requests_per_second=endpoint.get("requests_per_second"),
+            since=self.since(endpoint.get("since"), method, (*place, "since")),
+            item_path=self.item_path(node.get("item_path"), (*where, "item_path"), key, column),
+            spelling=self.spelled(node, where),
         )
 
-    def table(self, value: Any, where: str) -> str:
-        if isinstance(value, str) and re.fullmatch(r"[A-Za-z_]\w{0,127}", value, re.ASCII):
-            return value
-        if value is not None:
-            self.wrong(where, "must be the name of a table in schema dbo: letters, digits and _.")
-        return ""
+    def check_method(self, method: str, endpoint: dict[str, Any], paginator: Paginator, where: _Where) -> None:
+        if method == "POST":
+            return
+        if "json" in endpoint:
+            self.wrong((*where, "json"), 'needs "method": "POST"; what a GET asks with stands in params.')
+        for option in (o for o in paginator.options if o.endswith("_body_path") and paginator.options[o]):
+            what = f'its paginator puts {option.removesuffix("_body_path")} into a body; that needs "method": "POST".'
+            self.wrong((*where, "method"), what)
 
-    def key(self, value: Any, where: str) -> str:
-        value = value[0] if isinstance(value, list) and len(value) == 1 else value
-        if isinstance(value, str) and value:
-            return value.replace(".", "_")
-        if value is not None:
-            self.wrong(where, "must be the name of one field.")
-        return ""
+    def since(self, node: dict[str, Any] | None, method: str, where: _Where) -> Since | None:
+        if node is None:
+            return None
+        told = {**source_schema.defaults("since"), **node}
+        if ("start_param" in told) == ("start_body_path" in told):
+            self.wrong(where, "must have start_param or start_body_path, one of them.")
+        if "start_body_path" in told and method != "POST":
+            self.wrong((*where, "start_body_path"), 'needs "method": "POST".')
+        if told["format"] == "odata" or spelling.wrong_format(told["format"]):
+            self.wrong((*where, "format"), "must be unix, unix_ms or a format such as %Y-%m-%dT%H:%M:%SZ.")
+        hours = timedelta(hours=told["full_every_hours"])
+        return Since(told.get("start_param"), _path(told.get("start_body_path")), told["format"], hours)
 
-    def relative(self, value: Any, where: str) -> str:
-        if value is None:
-            return ""
+    def spelled(self, node: dict[str, Any], where: _Where) -> Spelling:
+        for n, text in enumerate(node.get("date_formats", ())):
+            if what := spelling.wrong_format(text):
+                self.wrong((*where, "date_formats", n), what + ".")
+        return Spelling(
+            tuple(node.get("select", ())),
+            node.get("rename", {}),
+            tuple(node.get("null_values", ())),
+            tuple(node.get("date_formats", ())),
+            self.time_zone(node.get("time_zone"), (*where, "time_zone")),
+        )
+
+    def time_zone(self, value: str | None, where: _Where) -> ZoneInfo | None:
+        try:
+            return None if value is None else ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            self.wrong(where, "must be an IANA time zone such as Europe/Copenhagen.")
+            return None
+
+    def relative(self, value: Any, where: _Where) -> str:
         path = self.text(value, where)
         if not path.isprintable():
             self.wrong(where, "must not hold control characters.")
@@ -337,15 +380,46 @@ class _Reader:
             self.wrong(where, "must not hold a query or a fragment; use params.")
         return path.lstrip("/")
 
-    def item_path(self, value: Any, where: str, key: str) -> str | None:
+    def item_path(self, value: Any, where: _Where, key: str, column: str) -> str | None:
+        """The path, with the column of the key in its braces, by whatever name it was written."""
         if value is None:
             return None
         path = self.relative(value, where)
-        if re.findall(r"\{([^}]*)\}", path) != [key]:
+        found = re.findall(r"\{([^}]*)\}", path)
+        if len(found) != 1 or spelling.column_name(found[0]) not in (key, column):
             self.wrong(where, f"must hold {{{key}}}, the primary key, once.")
-        return path
+        return re.sub(r"\{[^}]*\}", "{" + column + "}", path)
 
-    def tables_differ(self, resources: tuple[Resource, ...]) -> None:
+    def tables_differ(self, resources: Iterable[Resource]) -> None:
         names = [r.table.casefold() for r in resources if r.table]
         for name in sorted({n for n in names if names.count(n) > 1}):
-            self.wrong("resources", f"two resources fill the table {name}; use one resource a table.")
+            self.wrong(("resources",), f"two resources fill the table {name}; use one resource a table.")
+
+
+def _path(value: Any) -> tuple[str, ...]:
+    return steps(value) or ()
+
+
+def _wrong_with(url: str) -> str | None:
+    """What keeps credentials from going to an address; None where nothing does."""
+    if re.search(r"\s", url) or not url.isprintable():
+        return "must not hold blanks or control characters."
+    try:
+        parts = urlsplit(url)
+        host, secret = parts.hostname, parts.username or parts.password
+        _ = parts.port
+    except ValueError:
+        return "must be an https:// address."
+    if not host or parts.scheme not in ("https", "http"):
+        return "must be an https:// address."
+    if parts.scheme == "http" and not hosts.is_loopback(host):
+        return "must be https://; plain http:// is allowed on loopback only."
+    if not _HOST.fullmatch(host):
+        return "its host must be written in ASCII (a name in other letters as xn--…)."
+    if hosts.is_link_local(host):
+        return "must not be a link-local address: no HR system is there, and the cloud's metadata is."
+    if secret:
+        return "must not hold a user name or password; use client.auth."
+    if parts.query or parts.fragment:
+        return "must not hold a query; use endpoint.params."
+    return None

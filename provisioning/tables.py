@@ -1,16 +1,23 @@
 """The mirror's tables in the database: what they take, what they hold, and how changes are written to them."""
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from provisioning import database, mirror
+from provisioning import database, holds, mirror
 from provisioning.database import Database
 from provisioning.errors import SettingsError
 from provisioning.mirror import Column, Fetch, Table, Values
-from provisioning.source import Resource
+from provisioning.source import Resource, Source
+
+_UNREAD = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_FIRST_TABLE = re.compile(r'(?i)\bFROM\s+(?:\[?dbo\]?\s*\.\s*)?(?:\[([^\]]+)\]|"([^"]+)"|(\w+))')
+
+MOST_FIELDS = 2000
+"""So many names of fields without a column are remembered."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,15 @@ def describe(db: Database, resource: Resource) -> Table:
     if key is None:
         raise SettingsError([f"HR_SOURCE: dbo.{resource.table} has no column {resource.primary_key}, its primary_key."])
     return Table(str(rows[0][0]), key, columns)
+
+
+def people(db: Database, source: Source | None) -> Resource | None:
+    """The resource whose records are people: keyed by EmployeeId, else of the table that the mapping reads first."""
+    if source is None or source.people is not None:
+        return source.people if source else None
+    found = _FIRST_TABLE.search(_UNREAD.sub(" ", holds.mapping_definition(db) or ""))
+    name = next(filter(None, found.groups()), "") if found else ""
+    return next((r for r in source.resources if r.table.casefold() == name.casefold()), None)
 
 
 def keys(db: Database, table: Table) -> dict[str, str]:
@@ -92,11 +108,33 @@ def note_absent(db: Database, table: Table, fetch: Fetch, seen_since: set[str], 
     return len(absent)
 
 
+def note_present(db: Database, table: Table, fetch: Fetch) -> int:
+    """Take the note of absence away of whom a fetch of changes brought; it notes nobody absent.
+
+    Gives back how many stay noted.
+    """
+    noted = {str(row[0]) for row in db.rows("absent_keys", table.name)}
+    back = {key for key in noted if mirror.canonical_key(key) in fetch.seen}
+    _in_chunks(db, "forget_absent", sorted(back), table.name)
+    return len(noted - back)
+
+
 def record_fetch(db: Database, table: Table, fetch: Fetch, run_id: str, at: str, *, of_people: bool) -> None:
     """A complete fetch of this endpoint was written; `at` is the moment that `note_absent` got."""
     counted, mine, name = int(not fetch.keyless), int(of_people), table.name
     changed = (fetch.distinct, run_id, at, mine, counted, at, name)
     db.run("record_fetch", *changed, name, at, fetch.distinct, run_id, mine, counted, at, name)
+
+
+def note_fields(db: Database, table: Table, unknown: Set[str]) -> list[str]:
+    """Remember which fields have no column; gives back those that were not told before. In the fetch's transaction."""
+    row = db.one("told_fields", table.name)
+    told = {str(name) for name in json.loads(row[0])} if row and row[0] else set()
+    left = {name for name in told if table.column(name) is None}
+    new = sorted(unknown - told)
+    if new or left != told:
+        db.run("note_fields", json.dumps([*new, *sorted(left)][:MOST_FIELDS]), table.name)
+    return new
 
 
 def people_fetch(db: Database) -> tuple[str, datetime] | None:

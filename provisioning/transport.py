@@ -15,7 +15,8 @@ from typing import Any
 import httpcore
 import httpx
 
-from provisioning import bodies, hosts
+from provisioning import bodies, certificates, hosts
+from provisioning.certificates import Certificate
 from provisioning.errors import TransportError, Unacceptable
 
 DEADLINE = 30.0
@@ -46,11 +47,15 @@ class Reply:
         return bodies.read_json(self.body)
 
 
-def client() -> httpx.Client:
-    """An HTTP client that follows no redirect (it would carry the credentials along) and reads no environment."""
-    bounded = httpx.HTTPTransport(verify=_trusted(), trust_env=False)
+def client(certificate: Certificate | None = None) -> httpx.Client:
+    """An HTTP client that follows no redirect (it would carry the credentials along) and reads no environment.
+
+    `certificate`: shown to servers that ask for one. Raises Unacceptable where it cannot be used.
+    """
+    trusted = _trusted() if certificate is None else _showing(certificate)
+    bounded = httpx.HTTPTransport(verify=trusted, trust_env=False)
     bounded._pool = httpcore.ConnectionPool(  # httpx has no public way to hand in a network backend
-        ssl_context=_trusted(), network_backend=_BoundedBackend(), keepalive_expiry=5.0
+        ssl_context=trusted, network_backend=_BoundedBackend(), keepalive_expiry=5.0
     )
     return httpx.Client(
         transport=bounded,
@@ -66,6 +71,16 @@ def client() -> httpx.Client:
 def _trusted() -> ssl.SSLContext:
     """Whom to trust, read once: it takes 20 ms, and every resync makes clients."""
     return httpx.create_ssl_context(trust_env=False)
+
+
+def _showing(certificate: Certificate) -> ssl.SSLContext:
+    """The same trust, in a context of its own: Graph is not shown what HR is."""
+    context = httpx.create_ssl_context(trust_env=False)
+    try:
+        certificates.load(context, certificate)
+    except (OSError, ValueError):
+        raise Unacceptable("client.client_certificate can no longer be read", ambiguous=False) from None
+    return context
 
 
 def exchange(http: httpx.Client, request: httpx.Request, seconds: float = DEADLINE) -> Reply:

@@ -683,6 +683,7 @@ INGEST = (
             TRANSPORT,
             "httpx.create_ssl_context(trust_env=False)",
             "httpx.create_ssl_context(verify=False, trust_env=False)",
+            times=2,
         ),
         "test_transport.py::test_a_certificate_that_nobody_vouches_for_is_refused",
     ),
@@ -699,7 +700,7 @@ INGEST = (
     ),
     _mistake(
         "an empty page ends a fetch, whatever the total",
-        _in(HR, "if not page and total is not None and records < total:", "if False:"),
+        _in("provisioning/paginators.py", "if total is not None and records < total:", "if False:"),
         "test_hr.py::test_a_fetch_that_does_not_add_up_fails",
     ),
     _mistake(
@@ -755,7 +756,8 @@ INGEST = (
         "what HR says comes next may be anywhere",
         _in(
             HR,
-            'if (url.scheme, url.raw_host, url.port, url.userinfo) != (base.scheme, base.raw_host, base.port, b""):',
+            "if (url.scheme, url.raw_host, url.port, url.userinfo) != "
+            '(origin.scheme, origin.raw_host, origin.port, b""):',
             "if False:",
         ),
         "test_hr.py::test_what_is_asked_next_never_leaves_the_origin",
@@ -891,4 +893,151 @@ TOLD = (
     ),
 )
 
-MISTAKES = (*BY_HAND, *SELECTION, *LEDGER_MISTAKES, *GUARD_MISTAKES, *PAYLOAD, *SENDING, *INGEST, *OUTCOMES, *TOLD)
+NEW_HR = (
+    _mistake(
+        "a new field is told by every run",
+        _in("provisioning/tables.py", "    return new\n", "    return sorted(unknown)\n"),
+        "test_ingest.py::test_a_new_field_is_told_once_and_runs_go_on",
+    ),
+    _mistake(
+        "a retyped column rejects everybody one by one",
+        _in(JOBS, "if retyped := fetch.retyped_fields(mapped):", "if retyped := []:"),
+        "test_ingest.py::test_a_mapped_column_that_is_retyped_stops_the_endpoint_before_anything_is_written",
+    ),
+    _mistake(
+        "two bad dates of leaving stop a whole company",
+        _in(MIRROR, "and (wrong > RETYPED_ROWS or wrong * 2 >= self.fetched)", "and self.fetched"),
+        "test_ingest.py::test_a_few_bad_values_of_a_column_that_few_have_are_a_few_bad_records",
+    ),
+    _mistake(
+        "an answer without any key is a good answer",
+        _in(MIRROR, "            self._count_unfit(self.table.key.name)\n", ""),
+        "test_ingest.py::test_a_mapped_column_that_is_gone_stops_also_where_the_table_needs_it",
+    ),
+    _mistake(
+        "a comment in the mapping uses a column",
+        _in(JOBS, """|--[^\\n]*|/\\*.*?\\*/|\\bAS""", "|\\bAS"),
+        "test_ingest.py::test_a_column_is_mapped_where_the_view_reads_it",
+    ),
+    _mistake(
+        "only a key called EmployeeId is a person's",
+        _in("provisioning/tables.py", "if source is None or source.people is not None:", "if True:"),
+        "test_onboarding.py::test_whoever_is_missing_is_disabled_whatever_the_key_of_people_is_called",
+    ),
+    _mistake(
+        "a field's name is a statement",
+        _in(
+            "provisioning/inference.py",
+            "    plain = _PLAIN_NAME.fullmatch(name) and name.isprintable()",
+            "    plain = True",
+        ),
+        "test_inference.py::test_a_field_of_a_hostile_name_is_no_column_and_no_statement",
+    ),
+    _mistake(
+        "a column is as long as what was seen",
+        _in("provisioning/inference.py", "if n >= 2 * max(longest, 1)", "if n >= max(longest, 1)"),
+        "test_inference.py::test_a_type_holds_what_was_seen_with_room_above_it",
+    ),
+    _mistake(
+        "a script that is there is written over",
+        _in("provisioning/onboarding.py", 'path.open("x", ', 'path.open("w", '),
+        "test_onboarding.py::test_a_file_that_came_to_be_there_meanwhile_is_not_overwritten_and_nothing_is_left_behind",
+    ),
+    _mistake(
+        "private mail is work's",
+        _in(
+            "provisioning/recognition.py",
+            "if attribute.contact and set(words) & _PRIVATE",
+            "if False and set(words) & _PRIVATE",
+        ),
+        "test_recognition.py::test_what_is_private_or_about_others_is_never_mapped",
+    ),
+    _mistake(
+        "whoever is called manager is one",
+        _in("provisioning/recognition.py", "bool(field.words) and known * 2 > len(field.words)", "bool(field.words)"),
+        "test_recognition.py::test_a_manager_is_the_field_that_holds_keys_of_these_people",
+    ),
+    _mistake(
+        "a status nobody knows is active",
+        _in(
+            "provisioning/recognition.py",
+            '{_case(INACTIVE_WORDS, 0)}    END"',
+            '{_case(INACTIVE_WORDS, 0)}    ELSE 1 END"',
+        ),
+        "test_recognition.py::test_nobody_is_active_or_inactive_by_a_word_that_nobody_knows",
+    ),
+)
+
+HR_SOURCE = (
+    _mistake(
+        "HR_SOURCE: everything is never fetched again",
+        _in(JOBS, "or now - last.completed_at >= resource.since.full_every", ""),
+        "test_since.py::test_everything_is_fetched_again_within_a_day_and_who_is_gone_is_seen_then",
+    ),
+    _mistake(
+        "HR_SOURCE: changes are asked for from the end of the last fetch on",
+        _in(
+            JOBS, "return last.completed_at - timedelta(seconds=RUN_SECONDS) - CLOCKS_APART", "return last.completed_at"
+        ),
+        "test_since.py::test_after_a_full_fetch_only_changes_are_asked_for",
+    ),
+    _mistake(
+        "HR_SOURCE: a field that no changed record has empties its column",
+        _in(JOBS, "    if partial:\n        keys", "    if False:\n        keys"),
+        "test_since.py::test_a_field_that_no_changed_record_has_keeps_its_column",
+    ),
+    _mistake(
+        "HR_SOURCE: who comes back among the changes stays absent",
+        _in("provisioning/tables.py", "if mirror.canonical_key(key) in fetch.seen}", "if False}"),
+        "test_since.py::test_who_comes_back_is_no_longer_absent_though_only_changes_are_fetched",
+    ),
+    _mistake(
+        "HR_SOURCE: a date that may mean two days is guessed",
+        _in("provisioning/spelling.py", "if len(found) > 1:", "if False:"),
+        "test_spelling.py::test_a_date_that_may_mean_two_days_or_none_rejects_the_record",
+    ),
+    _mistake(
+        "HR_SOURCE: a resync knows nothing of how HR spells",
+        _in(JOBS, "Fetch(table, mirrored, resource.spelling)", "Fetch(table, mirrored)"),
+        "test_spelling.py::test_a_resync_gives_the_same_row_as_an_ingest",
+    ),
+    _mistake(
+        "HR_SOURCE: a token is used to its last second",
+        _in("provisioning/credentials.py", "life - min(RENEW_BEFORE, life / 2)", "life"),
+        "test_credentials.py::test_a_token_is_renewed_shortly_before_its_end",
+    ),
+    _mistake(
+        "HR_SOURCE: a token that was taken back is asked with until the run ends",
+        _in(HR, "and not renewed and self._credentials.refused()", "and not renewed and False"),
+        "test_credentials.py::test_a_token_that_was_taken_back_is_renewed_once",
+    ),
+    _mistake(
+        "HR_SOURCE: a literal secret will do",
+        _in("provisioning/source.py", "            if secret:\n", "            if False:\n"),
+        "test_source.py::test_a_mistake_is_told_by_its_place_and_what_is_allowed",
+    ),
+    _mistake(
+        "HR_SOURCE: more that HR announces and does not give is left out",
+        _in("provisioning/paginators.py", "if more is None:\n", "if True:\n"),
+        "test_paginators.py::test_pages_that_do_not_add_up_fail",
+    ),
+    _mistake(
+        "HR_SOURCE: a rate is for decoration",
+        _in(HR, "self._clock.sleep(wait)", "pass"),
+        "test_hr.py::test_no_more_requests_a_second_than_were_allowed",
+    ),
+)
+
+MISTAKES = (
+    *HR_SOURCE,
+    *BY_HAND,
+    *SELECTION,
+    *LEDGER_MISTAKES,
+    *GUARD_MISTAKES,
+    *PAYLOAD,
+    *SENDING,
+    *INGEST,
+    *OUTCOMES,
+    *TOLD,
+    *NEW_HR,
+)

@@ -14,6 +14,7 @@ LAYERS = (
     {
         "bodies",
         "callers",
+        "certificates",
         "database",
         "errors",
         "hosts",
@@ -21,11 +22,14 @@ LAYERS = (
         "retry",
         "settings",
         "source",
+        "source_schema",
+        "spelling",
         "transport",
         "markup",
     },
     {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"}
-    | {"outcomes", "trail", "tombstones", "rights", "app_schema", "alerts"},
+    | {"inference", "recognition", "scaffold"}
+    | {"outcomes", "paginators", "credentials", "trail", "tombstones", "rights", "app_schema", "alerts"},
     {
         "jobs",
         "runs",
@@ -35,6 +39,7 @@ LAYERS = (
         "printed",
         "aftermath",
         "erasure",
+        "onboarding",
         "by_hand",
         "console",
         "page",
@@ -46,12 +51,17 @@ LAYERS = (
 PURE = (
     "bodies",
     "mirror",
+    "inference",
+    "recognition",
+    "scaffold",
     "scim",
     "plan",
     "guards",
     "outcomes",
+    "paginators",
     "printed",
     "rights",
+    "spelling",
     "app_schema",
     "markup",
     "page",
@@ -117,7 +127,9 @@ def test_sql_stands_in_files() -> None:
 
 
 def test_the_app_imports_in_an_empty_environment() -> None:
-    code = "import function_app, sys; print([m for m in ('pyodbc', 'azure.identity') if m in sys.modules])"
+    code = (
+        "import function_app, sys; print([m for m in ('pyodbc', 'azure.identity', 'jsonschema') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], env={}, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"  # slow to import, and needed by few

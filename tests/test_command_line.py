@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from provisioning import __main__ as command_line
-from provisioning import database, ledger
+from provisioning import database, ledger, runs
 from provisioning.ledger import Lease
 from tests.conftest import environment
 from tests.emulators.graph import GraphEmulator
@@ -586,6 +586,6 @@ def test_a_held_resync_ends_with_3_and_says_why(
 
 def test_a_database_of_an_older_app_is_told(sqlite_string: str, environ: dict[str, str], capsys: Capture) -> None:
     with database.connect(sqlite_string) as db:
-        db.execute("DELETE FROM provisioning.migrations WHERE script = '0005_disabled_by_hand.sql'")
+        db.execute("DELETE FROM provisioning.migrations WHERE script = ?", (runs.NEWEST_SCRIPT,))
     code, _, told = run(capsys, environ, "update")
     assert (code, "older than the app" in told) == (2, True)

@@ -30,7 +30,15 @@ Answer = tuple[int, dict[str, str], bytes]
 SECRETS = {"HR_PASSWORD": "emulated", "HR_TOKEN": "t0ken"}
 
 
-def api(url: str, *, auth: Any = None, client: Any = None, endpoint: Any = None, **resource: Any) -> source.Source:
+def api(
+    url: str,
+    *,
+    auth: Any = None,
+    client: Any = None,
+    endpoint: Any = None,
+    environ: dict[str, str] | None = None,
+    **resource: Any,
+) -> source.Source:
     document = {
         "client": {"base_url": url, **({"auth": auth} if auth else {}), **(client or {})},
         "resources": [
@@ -38,22 +46,31 @@ def api(url: str, *, auth: Any = None, client: Any = None, endpoint: Any = None,
         ],
     }
     problems: list[str] = []
-    found = source.load(json.dumps(document), SECRETS, problems)
+    found = source.load(json.dumps(document), SECRETS if environ is None else environ, problems)
     assert found, problems
     return found
 
 
-def fetch(found: source.Source) -> list[Any]:
+def fetch(found: source.Source, since: datetime | None = None) -> list[Any]:
     with HrApi(found, MovedClock()) as hr:
-        return [record for page in hr.pages(found.resources[0]) for record in page]
+        return [record for page in hr.pages(found.resources[0], since) for record in page]
 
 
 @contextmanager
-def server(answer: Callable[[str, dict[str, list[str]], Any], Answer], *, keeps_lengths: bool = True) -> Iterator[str]:
-    """An HTTP server of one function: (path, query, headers) → answer."""
+def server(
+    answer: Callable[[str, dict[str, list[str]], Any], Answer],
+    *,
+    keeps_lengths: bool = True,
+    targets: list[str] | None = None,
+    base: str = "/base/",
+    bodies: list[Any] | None = None,
+) -> Iterator[str]:
+    """An HTTP server of one function: (path, query, headers) → answer. `targets`, `bodies`: take what was asked."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if targets is not None:
+                targets.append(self.path)
             parts = urlsplit(self.path)
             status, headers, body = answer(parts.path, parse_qs(parts.query), self.headers)
             self.send_response(status)
@@ -63,13 +80,19 @@ def server(answer: Callable[[str, dict[str, list[str]], Any], Answer], *, keeps_
             with suppress(ConnectionError):  # who asked may have given up
                 self.wfile.write(body)
 
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if bodies is not None:
+                bodies.append(json.loads(body))
+            self.do_GET()
+
         def log_message(self, *_: Any) -> None:
             return
 
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{httpd.server_port}/base/"
+        yield f"http://127.0.0.1:{httpd.server_port}{base}"
     finally:
         httpd.shutdown()
         httpd.server_close()
@@ -190,6 +213,83 @@ def test_people_who_join_while_pages_are_read_are_fetched_too() -> None:
     pages = [{"data": [{"a": n}], "total": total} for n, total in ((1, 2), (2, 3), (3, 3))]
     with server(offset_pages(pages)) as url:
         assert [r["a"] for r in fetch(api(url, endpoint=endpoint))] == [1, 2, 3]
+
+
+# --- requests -----------------------------------------------------------------------------------------------------
+
+
+def test_a_post_has_its_body_and_its_headers() -> None:
+    seen: list[Any] = []
+    bodies: list[Any] = []
+    endpoint = {
+        "path": "x",
+        "method": "post",
+        "params": {"v": 2},
+        "json": {"status": ["active", "$HR_OTHER"], "login": {"token": "$HR_TOKEN"}, "max": 1.5, "deep": [{"a": None}]},
+        "headers": {"accept": "application/vnd.hr+json", "X-Endpoint": 1},
+    }
+
+    def answer(_path: str, query: Any, headers: Any) -> Answer:
+        seen.append(
+            (query, headers["Content-Type"], headers.get_all("Accept"), headers["X-Endpoint"], headers["X-All"])
+        )
+        return as_json([])
+
+    with server(answer, bodies=bodies) as url:
+        environ = {"HR_OTHER": "new", "HR_TOKEN": "t0ken"}
+        fetch(api(url, client={"headers": {"X-All": "yes"}}, endpoint=endpoint, environ=environ))
+    assert seen == [({"v": ["2"]}, "application/json", ["application/vnd.hr+json"], "1", "yes")]
+    assert bodies == [{"status": ["active", "new"], "login": {"token": "t0ken"}, "max": 1.5, "deep": [{"a": None}]}]
+
+
+def test_a_single_record_is_read_with_a_get_though_pages_are_posts() -> None:
+    bodies: list[Any] = []
+    with server(lambda *_: as_json({"EmployeeId": "A"}), bodies=bodies) as url:
+        found = api(url, endpoint={"path": "x", "method": "POST"}, item_path="staff/{EmployeeId}")
+        with HrApi(found, MovedClock()) as hr:
+            assert hr.record(found.resources[0], "A")
+    assert bodies == []
+
+
+@pytest.mark.parametrize(
+    ("client", "endpoint", "least"),
+    [
+        ({"requests_per_second": 2}, {}, 4.5),
+        ({}, {"requests_per_second": 0.5}, 18.0),
+        ({"requests_per_second": 2}, {"requests_per_second": 0.5}, 18.0),
+        ({}, {}, 0.0),
+    ],
+    ids=["client", "endpoint", "both", "none"],
+)
+def test_no_more_requests_a_second_than_were_allowed(client: Any, endpoint: Any, least: float) -> None:
+    """Ten requests, the first at once; one that is asked again waits for its turn, too."""
+    clock, at = MovedClock(), list[float]()
+    paginator = {"type": "offset", "limit": 1, "total_path": "total"}
+
+    def answer(*_: Any) -> Answer:
+        at.append(clock.monotonic())
+        return (503, {"Retry-After": "0"}, b"") if len(at) == 3 else as_json({"data": [{"a": len(at)}], "total": 9})
+
+    with server(answer) as url:
+        found = api(
+            url, client=client, endpoint={"path": "x", "data_selector": "data", "paginator": paginator, **endpoint}
+        )
+        with HrApi(found, clock) as hr:
+            assert len(list(hr.pages(found.resources[0]))) == 9
+    assert len(at) == 10
+    assert least - 1 <= at[-1] - at[0] < least + 10  # the first may have come late, on a busy machine
+
+
+def test_a_turn_after_the_runs_end_is_not_waited_for() -> None:
+    clock = MovedClock()
+    paginator = {"type": "offset", "limit": 1}
+    with server(lambda *_: as_json({"data": [{}], "total": 9})) as url:
+        found = api(
+            url, endpoint={"path": "x", "data_selector": "data", "paginator": paginator, "requests_per_second": 0.01}
+        )
+        with HrApi(found, clock, clock.monotonic() + 60) as hr, pytest.raises(UpstreamError, match="time of this run"):
+            list(hr.pages(found.resources[0]))
+    assert clock.sleeps == []
 
 
 # --- fetches that do not add up -----------------------------------------------------------------------------------

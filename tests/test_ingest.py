@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from provisioning import database, jobs
+from provisioning import database, holds, jobs
 from provisioning.database import Database
 from provisioning.errors import Busy, SettingsError, UpstreamError
 from provisioning.ledger import Lease
@@ -168,7 +168,7 @@ def test_of_two_records_with_one_key_the_first_is_kept(
 def test_of_many_rejected_people_some_are_told_and_all_are_counted(
     settings: Settings, hr: HrEmulator, clock: MovedClock
 ) -> None:
-    endless = [{"EmployeeId": f"X{n}", "BirthDate": "never"} for n in range(1200)]
+    endless = [{"EmployeeId": f"X{n}", "Name": {"FullName": "X"}, "BirthDate": "never"} for n in range(1200)]
     hr.fail_next(200, None, json.dumps({"data": endless, "total": 1200}).encode())
     report = jobs.ingest(settings, clock=clock)
     assert (report.counts["rejected"], report.counts["fetched"]) == (1200, 1200)
@@ -535,3 +535,151 @@ def test_a_first_answer_that_lacks_what_the_mapping_uses_says_so(
     notes = jobs.ingest(settings, clock=clock).notes
     assert any(re.search(r"(?i)no record has Email, which the mapping uses", note) for note in notes)
     assert not any("the mapping uses" in note for note in jobs.ingest(settings, clock=clock).notes)
+
+
+# --- what HR changes without a word -------------------------------------------------------------------------------
+
+
+def told_fields(notes: list[str]) -> list[str]:
+    return [note.partition("not kept: ")[2] for note in notes if "fields without a column" in note]
+
+
+def test_a_new_field_is_told_once_and_runs_go_on(
+    settings: Settings, hr: HrEmulator, db: Database, clock: MovedClock
+) -> None:
+    jobs.ingest(settings, clock=clock)
+    hr.patch("E00001", {"ShoeSize": 44})
+    first = jobs.ingest(settings, clock=clock)
+    assert (told_fields(first.notes), first.exit_code) == (["ShoeSize"], 0)
+    for _ in range(2):
+        assert told_fields(jobs.ingest(settings, clock=clock).notes) == []
+    hr.patch("E00002", {"HatSize": 7})
+    assert told_fields(jobs.ingest(settings, clock=clock).notes) == ["HatSize"]
+    for person in hr.people:
+        hr.put({name: value for name, value in person.items() if name != "ShoeSize"})
+    jobs.ingest(settings, clock=clock)
+    hr.patch("E00001", {"ShoeSize": 44})
+    assert told_fields(jobs.ingest(settings, clock=clock).notes) == []  # it was told
+
+
+def test_a_new_field_is_told_again_by_the_run_after_one_that_failed(
+    settings: Settings, hr: HrEmulator, clock: MovedClock
+) -> None:
+    hr.patch("E00001", {"ShoeSize": 44})
+    hr.fail_next(404, when=lambda path: "offset=80" in path)
+    with pytest.raises(UpstreamError) as failed:
+        jobs.ingest(settings, clock=clock)
+    assert told_fields(failed.value.report.notes) == []
+    assert told_fields(jobs.ingest(settings, clock=clock).notes) == ["ShoeSize"]
+
+
+def small(hr: HrEmulator, count: int) -> None:
+    for person in hr.people[count:]:
+        hr.remove(person["EmployeeId"])
+
+
+@pytest.mark.parametrize("count", [2, 5, 100])
+def test_a_mapped_column_that_is_retyped_stops_the_endpoint_before_anything_is_written(
+    settings: Settings, hr: HrEmulator, db: Database, clock: MovedClock, count: int
+) -> None:
+    small(hr, count)
+    jobs.ingest(settings, clock=clock)
+    before = cells(db, "EmployeeId, HiredDate, Title")
+    for person in hr.people:
+        hr.put({**person, "HiredDate": "01/02/2020", "Title": "Lost"})
+    with (
+        untouchable(db),
+        pytest.raises(UpstreamError, match=rf"(?i)HiredDate \({count} of {count}\); nothing was cha") as told,
+    ):
+        jobs.ingest(settings, clock=clock)
+    assert told.value.report.exit_code == 1
+    assert told.value.report.counts["rejected"] == 0
+    assert cells(db, "EmployeeId, HiredDate, Title") == before
+
+
+def test_of_a_retyped_column_a_tenth_may_still_fit(settings: Settings, hr: HrEmulator, clock: MovedClock) -> None:
+    for n in range(1, 91):
+        hr.patch(f"E{n:05d}", {"HiredDate": "01/02/2020"})
+    for n in range(91, 101):
+        hr.patch(f"E{n:05d}", {"HiredDate": "2020-02-01"})
+    with pytest.raises(UpstreamError, match=r"(?i)HiredDate \(90 of 100\)"):
+        jobs.ingest(settings, clock=clock)
+    hr.patch("E00090", {"HiredDate": "2020-02-01"})
+    assert jobs.ingest(settings, clock=clock).counts["rejected"] == 89
+
+
+@pytest.mark.parametrize(("wrong", "stops"), [(1, False), (10, False), (11, True)])
+def test_a_few_bad_values_of_a_column_that_few_have_are_a_few_bad_records(
+    settings: Settings, hr: HrEmulator, clock: MovedClock, wrong: int, stops: bool
+) -> None:
+    for person in hr.people:
+        hr.put({**person, "TerminatedDate": None})
+    jobs.ingest(settings, clock=clock)
+    for n in range(1, wrong + 1):
+        hr.patch(f"E{n:05d}", {"TerminatedDate": "31.12.2026"})
+    if stops:
+        with pytest.raises(UpstreamError, match=r"(?i)TerminatedDate"):
+            jobs.ingest(settings, clock=clock)
+    else:
+        assert jobs.ingest(settings, clock=clock).counts["rejected"] == wrong
+
+
+def test_one_bad_record_of_a_company_of_one_is_a_bad_record(
+    settings: Settings, hr: HrEmulator, clock: MovedClock
+) -> None:
+    small(hr, 1)
+    jobs.ingest(settings, clock=clock)
+    hr.patch("E00001", {"HiredDate": "31.12.2026"})
+    assert jobs.ingest(settings, clock=clock).counts["rejected"] == 1
+
+
+def test_a_column_that_the_mapping_does_not_use_rejects_records_one_by_one(
+    settings: Settings, hr: HrEmulator, clock: MovedClock
+) -> None:
+    for person in hr.people:
+        hr.put({**person, "BirthDate": "31.12.1999"})
+    assert jobs.ingest(settings, clock=clock).counts["rejected"] == 100
+
+
+@pytest.mark.parametrize(
+    ("field", "column"), [("EmployeeId", "EmployeeId"), ("Name", "Name_FullName")], ids=["key", "needed"]
+)
+def test_a_mapped_column_that_is_gone_stops_also_where_the_table_needs_it(
+    settings: Settings, hr: HrEmulator, db: Database, clock: MovedClock, field: str, column: str
+) -> None:
+    jobs.ingest(settings, clock=clock)
+    page(hr, *({n: v for n, v in p.items() if n != field} for p in hr.people))
+    with untouchable(db), pytest.raises(UpstreamError, match=rf"(?i){column} \(100 of 100\).*nothing was changed"):
+        jobs.ingest(settings, clock=clock)
+
+
+def test_a_retyped_column_of_one_endpoint_leaves_the_others_ingested(
+    change: Callable[..., Settings], hr: HrEmulator, clock: MovedClock
+) -> None:
+    settings = change(HR_SOURCE=with_places(hr))
+    for person in hr.people:
+        hr.put({**person, "HiredDate": "31.12.1999"})
+    with pytest.raises(UpstreamError, match="Employees: ") as told:
+        jobs.ingest(settings, clock=clock)
+    assert told.value.report.counts["inserted"] == len(hr.locations) + len(hr.organizations)
+
+
+@pytest.mark.parametrize(
+    ("column", "used"),
+    [
+        ("Title", True),
+        ("employeeid", True),
+        ("RowNumber", False),
+        ("userName", False),  # the name of an attribute, not of a column
+        ("Mentioned", False),
+        ("job name", True),
+        ("job title", False),
+    ],
+)
+def test_a_column_is_mapped_where_the_view_reads_it(
+    db: Database, column: str, used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = """CREATE VIEW ScimUsers AS SELECT e.EmployeeId, e.EmployeeId AS 'userName', -- not Mentioned
+        e.Title AS [displayName], e.[Job Name] AS "title" /* RowNumber */ FROM Employees AS e"""
+    monkeypatch.setattr(holds, "mapping_definition", lambda _: view)
+    assert jobs.uses_column(db)(column) is used

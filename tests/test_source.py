@@ -1,6 +1,7 @@
 """HR_SOURCE: the design's example as it stands, everything wrong told by its path, secrets only by "$HR_…"."""
 
 import json
+import re
 import traceback
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ ENVIRON = {
     "HR_OTHER": "s3cret",
     "SQL_CONNECTION_STRING": "Server=x;PWD=s3cret",
     "HR_EMPTY": "",
+    "HR_WIDE": "s3crét",
 }
 DESIGN = """
 {"client": {"base_url": "https://hr.example/", "auth": {"type": "http_basic", "username": "svc", "password": "$HR_PASSWORD"},
@@ -234,8 +236,8 @@ def test_credentials_go_to_an_https_address_or_nowhere(url: Any) -> None:
             "HR_SOURCE client.auth.location: must be header or query",
         ),
         ({"client__paginator": 7}, "HR_SOURCE client.paginator: type must be one of"),
-        ({"paginator__type": "guess"}, "HR_SOURCE client.paginator: type must be one of"),
-        ({"paginator__type": []}, "HR_SOURCE client.paginator: type must be one of"),
+        ({"paginator__type": "guess"}, "HR_SOURCE client.paginator.type: must be one of"),
+        ({"paginator__type": []}, "HR_SOURCE client.paginator.type: must be one of"),
         ({"paginator__limit": GONE}, "HR_SOURCE client.paginator.limit: is missing"),
         ({"paginator__limit": 0}, "HR_SOURCE client.paginator.limit: must be a whole number above 0"),
         ({"paginator__limit": "200"}, "HR_SOURCE client.paginator.limit: must be a whole number above 0"),
@@ -246,7 +248,7 @@ def test_credentials_go_to_an_https_address_or_nowhere(url: Any) -> None:
         ({"paginator__maximum_offset": 10}, "HR_SOURCE client.paginator.maximum_offset: is not known here"),
         ({"paginator__stop_after_empty_page": False}, "client.paginator.stop_after_empty_page: must be true"),
         ({"paginator__total_path": "a..b"}, "HR_SOURCE client.paginator.total_path: must be a path"),
-        ({"endpoint__paginator": {"type": "x"}}, "HR_SOURCE resources[0].endpoint.paginator: type must be one of"),
+        ({"endpoint__paginator": {"type": "x"}}, "HR_SOURCE resources[0].endpoint.paginator.type: must be one of"),
         ({"resource__name": GONE}, "HR_SOURCE resources[0].name: is missing"),
         ({"resource__name": None}, "HR_SOURCE resources[0].name: "),
         ({"resource__name": "dbo.Employees; DROP"}, "HR_SOURCE resources[0].name: must be the name of a table"),
@@ -268,7 +270,7 @@ def test_credentials_go_to_an_https_address_or_nowhere(url: Any) -> None:
         ({"resource__item_path": "//evil.example/{EmployeeId}"}, "resources[0].item_path: must be relative"),
         ({"endpoint__path": "x?y=1"}, "HR_SOURCE resources[0].endpoint.path: must not hold a query"),
         ({"endpoint__path": "x\ty"}, "HR_SOURCE resources[0].endpoint.path: "),
-        ({"endpoint__method": "POST"}, "HR_SOURCE resources[0].endpoint.method: must be GET"),
+        ({"endpoint__method": "PUT"}, "HR_SOURCE resources[0].endpoint.method: must be GET or POST"),
         ({"endpoint__data_selector": "[0]"}, "HR_SOURCE resources[0].endpoint.data_selector: must be a path"),
         ({"endpoint__data_selector": 7}, "HR_SOURCE resources[0].endpoint.data_selector: must be a path"),
         ({"endpoint__params": {"a": {"b": 1}}}, "HR_SOURCE resources[0].endpoint.params.a: "),
@@ -277,6 +279,232 @@ def test_credentials_go_to_an_https_address_or_nowhere(url: Any) -> None:
 )
 def test_a_wrong_document_is_told_by_its_path(changes: dict[str, Any], told: str) -> None:
     assert any(told in problem for problem in wrong(**changes))
+
+
+OAUTH = {
+    "type": "oauth2_client_credentials",
+    "access_token_url": "https://login.example/token",
+    "client_id": "a",
+    "client_secret": "$HR_OTHER",
+}
+ALLOWED = re.compile(r"must|is missing; it|known are|needs|use one|use one of them|may be|one of them|only settings")
+MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
+    (
+        "a token that is no ASCII",
+        {"client__auth": {"type": "bearer", "token": "$HR_WIDE"}},
+        "client.auth.token",
+        "ASCII",
+    ),
+    (
+        "a key that is no ASCII",
+        {"client__auth": {"type": "api_key", "api_key": "$HR_WIDE"}},
+        "client.auth.api_key",
+        "must hold ASCII characters only",
+    ),
+    (
+        "a name that is no header's",
+        {"client__auth": {"type": "api_key", "api_key": "$HR_OTHER", "name": "X Key"}},
+        "client.auth.name",
+        "must be the name of a header",
+    ),
+    ("a colon in a user's name", {"auth__username": "a:b"}, "client.auth.username", "must not hold a colon"),
+    ("a header that is no ASCII", {"client__headers": {"X-A": "é"}}, "client.headers.X-A", "must hold ASCII"),
+    ("a header with a blank", {"client__headers": {"X A": "1"}}, "client.headers.X A", "must be the name of a header"),
+    (
+        "a header of an endpoint that holds a secret",
+        {"endpoint__headers": {"X-Api-Key": "s3cret"}},
+        "resources[0].endpoint.headers.X-Api-Key",
+        "a secret must not stand here",
+    ),
+    (
+        "a dialect of tokens",
+        {"client__auth": {**OAUTH, "client_auth": "jwt"}},
+        "client.auth.client_auth",
+        "form or basic",
+    ),
+    (
+        "a literal client secret",
+        {"client__auth": {**OAUTH, "client_secret": "s3cret"}},
+        "client.auth.client_secret",
+        "a secret must not stand here",
+    ),
+    (
+        "a client secret of another setting",
+        {"client__auth": {**OAUTH, "client_secret": "$SQL_CONNECTION_STRING"}},
+        "client.auth.client_secret",
+        "only settings whose names begin with HR_",
+    ),
+    (
+        "a token endpoint without TLS",
+        {"client__auth": {**OAUTH, "access_token_url": "http://login.example/token"}},
+        "client.auth.access_token_url",
+        "must be https://",
+    ),
+    (
+        "a token endpoint where a cloud keeps its secrets",
+        {"client__auth": {**OAUTH, "access_token_url": "https://169.254.169.254/token"}},
+        "client.auth.access_token_url",
+        "must not be a link-local address",
+    ),
+    (
+        "a secret beside the others",
+        {"client__auth": {**OAUTH, "access_token_request_data": {"password": "s3cret"}}},
+        "client.auth.access_token_request_data.password",
+        "a secret must not stand here",
+    ),
+    (
+        "a client in the data",
+        {"client__auth": {**OAUTH, "access_token_request_data": {"client_id": "x"}}},
+        "client.auth.access_token_request_data.client_id",
+        "must stand beside access_token_request_data",
+    ),
+    (
+        "a life of no length",
+        {"client__auth": {**OAUTH, "default_token_expiration": 0}},
+        "client.auth.default_token_expiration",
+        "must be a whole number of seconds above 0",
+    ),
+    (
+        "no client",
+        {"client__auth": {"type": "oauth2_client_credentials"}},
+        "client.auth.client_id",
+        "is missing; it must",
+    ),
+    (
+        "a certificate without its key",
+        {"client__client_certificate": {"certificate": "/x"}},
+        "client.client_certificate.key",
+        "is missing; it must",
+    ),
+    (
+        "a certificate that is not there",
+        {"client__client_certificate": {"certificate": "/x.pem", "key": "/y.pem"}},
+        "client.client_certificate",
+        "must be readable PEM files",
+    ),
+    (
+        "a key in the document",
+        {"client__client_certificate": {"certificate": "/x", "key": "-----BEGIN PRIVATE KEY-----s3cret"}},
+        "client.client_certificate.key",
+        "a secret must not stand here",
+    ),
+    (
+        "a password in the document",
+        {"client__client_certificate": {"certificate": "/x", "key": "/y", "password": "s3cret"}},
+        "client.client_certificate.password",
+        "a secret must not stand here",
+    ),
+    ("no pace at all", {"client__requests_per_second": 0}, "client.requests_per_second", "from 0.01 to 1000"),
+    (
+        "a pace in words",
+        {"endpoint__requests_per_second": "5"},
+        "resources[0].endpoint.requests_per_second",
+        "must be a number",
+    ),
+    ("an option's name misspelled", {"paginator__limt": 5}, "client.paginator.limt", "did you mean limit?"),
+    (
+        "a paginator that guesses",
+        {"client__paginator": "auto"},
+        "client.paginator.type",
+        "must be one of single_page, offset, page_number, cursor, header_cursor, json_link, header_link",
+    ),
+    (
+        "a cursor from two places",
+        {"client__paginator": {"type": "cursor", "cursor_path": "a", "cursor_header": "B"}},
+        "client.paginator.cursor_header",
+        "use one of them",
+    ),
+    (
+        "a cursor into two places",
+        {
+            "client__paginator": {"type": "cursor", "cursor_param": "a", "cursor_body_path": "b"},
+            "endpoint__method": "POST",
+        },
+        "client.paginator.cursor_body_path",
+        "use one of them",
+    ),
+    (
+        "a cursor into the body of a GET",
+        {"client__paginator": {"type": "cursor", "cursor_body_path": "b"}},
+        "resources[0].endpoint.method",
+        'needs "method": "POST"',
+    ),
+    (
+        "a path that is none",
+        {"client__paginator": {"type": "json_link", "next_url_path": "links[0]"}},
+        "client.paginator.next_url_path",
+        "must be a path such as",
+    ),
+    (
+        "an end that nothing tells",
+        {"client__paginator": {"type": "page_number", "stop_after_empty_page": False}},
+        "client.paginator.stop_after_empty_page",
+        "may be false only where",
+    ),
+    ("a body with a GET", {"endpoint__json": {"a": 1}}, "resources[0].endpoint.json", 'needs "method": "POST"'),
+    (
+        "a secret in a body",
+        {"endpoint__method": "POST", "endpoint__json": {"login": {"password": "s3cret"}}},
+        "resources[0].endpoint.json.login.password",
+        "a secret must not stand here",
+    ),
+    ("a body that is a list", {"endpoint__json": []}, "resources[0].endpoint.json", "must be an object"),
+    ("changes from nowhere", {"endpoint__since": {}}, "resources[0].endpoint.since", "start_param or start_body_path"),
+    (
+        "changes in the body of a GET",
+        {"endpoint__since": {"start_body_path": "a"}},
+        "resources[0].endpoint.since.start_body_path",
+        'needs "method": "POST"',
+    ),
+    (
+        "a time that tells no day",
+        {"endpoint__since": {"start_param": "a", "format": "%H:%M"}},
+        "resources[0].endpoint.since.format",
+        "must be unix, unix_ms or a format",
+    ),
+    (
+        "a full fetch every week",
+        {"endpoint__since": {"start_param": "a", "full_every_hours": 168}},
+        "resources[0].endpoint.since.full_every_hours",
+        "from 1 to 23",
+    ),
+    ("a selection of none", {"resource__select": []}, "resources[0].select", "must be a list of fields' names"),
+    ("a name for two", {"resource__rename": {"a": ["b", "c"]}}, "resources[0].rename.a", "must be a text"),
+    (
+        "nothing as a value",
+        {"resource__null_values": [None]},
+        "resources[0].null_values[0]",
+        "must be a text or a number",
+    ),
+    ("a year of two digits", {"resource__date_formats": ["%d.%m.%y"]}, "resources[0].date_formats[0]", "four digits"),
+    (
+        "a format in another language",
+        {"resource__date_formats": ["dd.MM.yyyy"]},
+        "resources[0].date_formats[0]",
+        "must hold a year",
+    ),
+    ("a zone by its letters", {"resource__time_zone": "CET+1"}, "resources[0].time_zone", "must be an IANA time zone"),
+    (
+        "an item by another name",
+        {"resource__item_path": "a/{EmployeeId}/b/{EmployeeId}"},
+        "resources[0].item_path",
+        "must hold {EmployeeId}, the primary key, once",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "place", "told"), [m[1:] for m in MISTAKES], ids=[m[0] for m in MISTAKES])
+def test_a_mistake_is_told_by_its_place_and_what_is_allowed(changes: dict[str, Any], place: str, told: str) -> None:
+    found = [problem for problem in wrong(**changes) if problem.startswith(f"HR_SOURCE {place}: ")]
+    assert len(found) == 1
+    assert told in found[0]
+    assert ALLOWED.search(found[0])
+
+
+def test_a_reference_that_is_no_ascii_may_go_where_no_header_is() -> None:
+    key = {"type": "api_key", "api_key": "$HR_WIDE", "location": "query", "name": "a key"}
+    assert good(client__auth=key).auth.values["api_key"] == "s3crét"
+    assert good(auth__password="$HR_WIDE").auth.values["password"] == "s3crét"
 
 
 @pytest.mark.parametrize(
@@ -311,10 +539,10 @@ def test_a_secret_may_not_stand_in_headers_or_params_either(place: str, name: st
 def test_everything_wrong_is_told_at_once() -> None:
     found = wrong(client__base_url="ftp://x", auth__password="s3cret", endpoint__path="//x", resource__name="1")
     assert [p.split(": ")[0].removeprefix("HR_SOURCE ") for p in found] == [
-        "client.base_url",
-        "resources[0].name",
-        "resources[0].endpoint.path",
         "client.auth.password",
+        "client.base_url",
+        "resources[0].endpoint.path",
+        "resources[0].name",
     ]
 
 

@@ -5,20 +5,27 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
+import datetime as dt
 import json
+import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from email.message import Message
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs
 
+from tests.emulators import paging
 from tests.emulators import people as invented
 from tests.emulators.http import Emulator, Request, Response, Seconds, json_response
+from tests.emulators.paging import Paging, Refused
 
 Record = dict[str, Any]
 
 DEFAULT_LIMIT = 100
+WAYS = ("cursor", "header", "search", "link", "link_header", "flag")
+"""/api/{way}/Employees: see `Paging`."""
 
 
 class Seen(NamedTuple):
@@ -37,17 +44,12 @@ class _Fault:
     when: Callable[[str], bool]
 
 
-class _Refused(Exception):
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-
-
 class HrEmulator(Emulator):
     """An HR API over the given records.
 
-    `auth` is None, {"basic": (user, password)}, {"bearer": token} or {"api_key": (header, key)}. Pages longer than
-    `max_page` are cut to it without a word, as many real APIs do; `latency` delays every answer.
+    `auth` is None, {"basic": (user, password)}, {"bearer": token}, {"api_key": (header, key)}, {"query_key":
+    (parameter, key)} or {"oauth": Tokens}, given out at /oauth/token. `tls`: what the server shows and asks for. Pages
+    longer than `max_page` are cut to it without a word, as many real APIs do; `latency` delays every answer.
     """
 
     def __init__(
@@ -58,13 +60,18 @@ class HrEmulator(Emulator):
         port: int = 0,
         max_page: int | None = None,
         latency: Seconds = 0.0,
+        tls: ssl.SSLContext | None = None,
+        clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
-        """Take over the records; they are replaced when edited, never changed in place."""
-        super().__init__(port)
+        """Take over the records; they are replaced when edited, never changed in place. `clock`: of edits."""
+        super().__init__(port, tls)
+        self.paging = Paging(lambda: self._collection("Employees"))
         self.auth, self.max_page, self.latency = auth, max_page, latency
         self.organizations, self.locations = invented.organizations(), invented.locations()
+        self.clock = clock
         self.requests: list[Seen] = []
         self._people = list(people)
+        self._edits: dict[str, str] = {}
         self._faults: list[_Fault] = []
         self._lock = threading.RLock()
 
@@ -77,6 +84,7 @@ class HrEmulator(Emulator):
     def put(self, record: Record) -> None:
         """Replace the person with this EmployeeId, or add her at the end."""
         with self._lock:
+            self._note_edit(record.get("EmployeeId"))
             place = self._find(record.get("EmployeeId"))
             self._people[place : place + 1] = [copy.deepcopy(record)]
 
@@ -91,6 +99,7 @@ class HrEmulator(Emulator):
                     owner = owner.setdefault(parent, {})
                 owner[leaf] = value
             self._people[self._find(employee_id)] = record
+            self._note_edit(employee_id)
             return record
 
     def remove(self, employee_id: str) -> None:
@@ -113,10 +122,10 @@ class HrEmulator(Emulator):
     def answer(self, request: Request) -> Response:
         """Answer one request and log it."""
         request.wait(self.latency)
-        authorized = _authorized(self.auth, request.headers)
+        authorized = _authorized(self.auth, request)
         try:
-            response = self._next_fault(request.target) or self._route(request, authorized)
-        except _Refused as refused:
+            response = self._next_fault(request.target) or self._route(_without_key(request, self.auth), authorized)
+        except Refused as refused:
             response = json_response(refused.status, {"error": str(refused)})
         seen = Seen(time.time(), request.method, request.target, response.status, authorized)
         self.requests.append(seen)
@@ -130,6 +139,10 @@ class HrEmulator(Emulator):
         return fault.response if fault else None
 
     def _route(self, request: Request, authorized: bool) -> Response:
+        if request.segments == ("oauth", "token") and isinstance(self.auth, Mapping) and "oauth" in self.auth:
+            return self.auth["oauth"].answer(request)
+        if not authorized and isinstance(self.auth, Mapping) and "oauth" in self.auth:
+            return json_response(401, {"error": "no"}, {"WWW-Authenticate": 'Bearer error="invalid_token"'})
         if not authorized:
             return json_response(401, {"error": "who are you?"}, {"WWW-Authenticate": 'Basic realm="hr"'})
         match request.method, request.segments:
@@ -137,39 +150,71 @@ class HrEmulator(Emulator):
                 return self._offset_page(request, self._collection(name))
             case "GET", ("api", "paged", "Employees"):
                 return self._numbered_page(request)
+            case "GET", ("api", "changes", "Employees"):
+                return self._changes(request)
+            case "GET" | "POST", ("api", way, "Employees") if way in WAYS:
+                return self._paged(request, way)
             case "GET", ("api", "all", "Employees"):
-                _parameters(request, set())
+                paging.query(request, set())
                 return json_response(200, self._collection("Employees"))
             case "GET" | "PUT" | "PATCH" | "DELETE", ("api", "Employees", employee_id):
                 return self._one(request, employee_id)
-        raise _Refused(404, "no such route")
+        raise Refused(404, "no such route")
+
+    def _paged(self, request: Request, way: str) -> Response:
+        if way != "search" and request.method != "GET":
+            raise Refused(405, "pages are read")
+        more = (self.url,) if way == "link" else ()
+        response: Response = getattr(self.paging, f"by_{way}")(request, self._longest(), *more)
+        return response
+
+    def _changes(self, request: Request) -> Response:
+        """Everybody, or who changed at or after `updatedSince`: an instant in UTC, to the second, with its Z."""
+        parameters = paging.query(request, {"updatedSince", "offset", "limit"})
+        text = parameters.pop("updatedSince", None)
+        if text is not None and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", text, re.ASCII):
+            raise Refused(400, "updatedSince is an instant such as 2026-11-22T06:00:00Z")
+        with self._lock:
+            changed = [p for p in self._people if text is None or self._changed_at(p) >= text]
+        offset = paging.number(parameters, "offset", 0, least=0)
+        page = changed[offset : offset + self._size(parameters, "limit")]
+        return json_response(200, {"data": page, "total": len(changed)})
+
+    def _changed_at(self, person: Record) -> str:
+        return self._edits.get(str(person.get("EmployeeId")), "")
+
+    def _note_edit(self, employee_id: Any) -> None:
+        self._edits[str(employee_id)] = f"{self.clock():%Y-%m-%dT%H:%M:%SZ}"
+
+    def _longest(self) -> int:
+        return min(DEFAULT_LIMIT, self.max_page or DEFAULT_LIMIT)
 
     def _collection(self, name: str) -> list[Record]:
         with self._lock:
             return list({"Employees": self._people, "Locations": self.locations}.get(name, self.organizations))
 
     def _offset_page(self, request: Request, records: list[Record]) -> Response:
-        parameters = _parameters(request, {"offset", "limit"})
-        offset = _number(parameters, "offset", 0, least=0)
+        parameters = paging.query(request, {"offset", "limit"})
+        offset = paging.number(parameters, "offset", 0, least=0)
         page = records[offset : offset + self._size(parameters, "limit")]
         return json_response(200, {"data": page, "total": len(records)})
 
     def _numbered_page(self, request: Request) -> Response:
-        parameters = _parameters(request, {"page", "per_page"})
-        size, number = self._size(parameters, "per_page"), _number(parameters, "page", 1, least=1)
+        parameters = paging.query(request, {"page", "per_page"})
+        size, number = self._size(parameters, "per_page"), paging.number(parameters, "page", 1, least=1)
         records = self._collection("Employees")
         page = records[(number - 1) * size : number * size]
         return json_response(200, {"items": page, "pages": -(-len(records) // size)})
 
     def _size(self, parameters: dict[str, str], name: str) -> int:
-        size = _number(parameters, name, DEFAULT_LIMIT, least=1)
+        size = paging.number(parameters, name, DEFAULT_LIMIT, least=1)
         return min(size, self.max_page or size)
 
     def _one(self, request: Request, employee_id: str) -> Response:
-        _parameters(request, set())
+        paging.query(request, set())
         with self._lock:
             if request.method != "PUT" and self._find(employee_id) == len(self._people):
-                raise _Refused(404, "no such person")
+                raise Refused(404, "no such person")
             if request.method == "DELETE":
                 self.remove(employee_id)
                 return Response(204)
@@ -181,7 +226,7 @@ class HrEmulator(Emulator):
 
     def _put_over_http(self, employee_id: str, record: Record) -> None:
         if record.get("EmployeeId") != employee_id:
-            raise _Refused(400, "the record's EmployeeId is not the one in the address")
+            raise Refused(400, "the record's EmployeeId is not the one in the address")
         self.put(record)
 
     def _find(self, employee_id: Any) -> int:
@@ -196,7 +241,8 @@ class HrEmulator(Emulator):
         return self._people[place]
 
 
-def _authorized(auth: Mapping[str, Any] | None, headers: Message) -> bool:
+def _authorized(auth: Mapping[str, Any] | None, request: Request) -> bool:
+    headers = request.headers
     match auth:
         case None:
             return True
@@ -206,7 +252,20 @@ def _authorized(auth: Mapping[str, Any] | None, headers: Message) -> bool:
             return bool(headers.get("Authorization") == f"Bearer {token}")
         case {"api_key": (name, key)}:
             return bool(headers.get(name) == key)
-    raise ValueError("auth is none, basic, bearer or api_key")
+        case {"query_key": (name, key)}:
+            return parse_qs(request.target.partition("?")[2]).get(name) == [key]
+        case {"oauth": tokens}:
+            return bool(tokens.knows(headers.get("Authorization", "")))
+    raise ValueError("auth is none, basic, bearer, api_key, query_key or oauth")
+
+
+def _without_key(request: Request, auth: Mapping[str, Any] | None) -> Request:
+    """The request as routes see it: a key in the query is none of their parameters."""
+    if not isinstance(auth, Mapping) or "query_key" not in auth:
+        return request
+    path, _, text = request.target.partition("?")
+    left = "&".join(pair for pair in text.split("&") if pair.partition("=")[0] != auth["query_key"][0])
+    return replace(request, target=f"{path}?{left}" if left else path)
 
 
 def _basic_credentials(header: str) -> str | None:
@@ -217,25 +276,11 @@ def _basic_credentials(header: str) -> str | None:
         return None
 
 
-def _parameters(request: Request, known: set[str]) -> dict[str, str]:
-    try:
-        return request.query(known)
-    except ValueError as exc:
-        raise _Refused(400, str(exc)) from exc
-
-
-def _number(parameters: dict[str, str], name: str, default: int, *, least: int) -> int:
-    text = parameters.get(name, str(default))
-    if not (text.isascii() and text.isdecimal()) or int(text) < least:
-        raise _Refused(400, f"{name} is a whole number from {least}")
-    return int(text)
-
-
 def _json_object(request: Request) -> Record:
     try:
         document = json.loads(request.body)
     except ValueError as exc:
-        raise _Refused(400, "the body is not JSON") from exc
+        raise Refused(400, "the body is not JSON") from exc
     if not isinstance(document, dict) or not document:
-        raise _Refused(400, "the body is not a JSON object")
+        raise Refused(400, "the body is not a JSON object")
     return document

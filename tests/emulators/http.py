@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import socketserver
+import ssl
 import struct
 import sys
 import threading
@@ -93,9 +94,12 @@ def json_response(status: int, document: Any, headers: dict[str, str] | None = N
 class Emulator:
     """A server on loopback that runs while its `with` block does; subclasses say what it answers."""
 
-    def __init__(self, port: int = 0) -> None:
-        """Bind at once, so that the address is known; 0 takes a free port."""
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        """Bind at once, so that the address is known; 0 takes a free port. `tls`: certificates, ours and theirs."""
         self._server = _Server(("127.0.0.1", port), self.answer)
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
 
     def answer(self, request: Request) -> Response:
         """Answer one request; called in the connection's own thread."""
@@ -104,7 +108,7 @@ class Emulator:
     @property
     def url(self) -> str:
         """The base address, without a slash at its end."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
         """Start to answer."""
