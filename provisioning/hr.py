@@ -6,7 +6,7 @@ Described by HR_SOURCE, see `provisioning.source`; how pages follow each other i
 import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -112,13 +112,19 @@ class HrApi:
             came = coming()
             coming = None if came.following is None else functools.partial(read, came.following, came.url)
             if coming and ahead and came.size <= SMALL_ANSWER:
-                coming = self._worker().submit(coming).result
+                coming = functools.partial(self._awaited, self._worker().submit(coming))
             yield came.records
 
     def _worker(self) -> Executor:
         """A thread that asks for a page while the one before is worked on."""
         self._asking = self._asking or self._clock.workers(1)
         return self._asking
+
+    def _awaited(self, asked: "Future[_Read]") -> _Read:
+        """Wait by the clock, as everybody does who waits for a thread."""
+        while not self._clock.first_of([asked], transport.DEADLINE):
+            pass
+        return asked.result()
 
     def _page(
         self, resource: Resource, url: httpx.URL, ask: Ask, query: Mapping[str, Any], body: Any

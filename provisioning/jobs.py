@@ -211,8 +211,9 @@ def _spool(db: Database, fetch: Fetch, rows: Sequence[mirror.Values], spool: Tex
     if partial:
         keys = [str(row[fetch.table.key.name]) for row in rows]
         rows = [fetch.kept(row, held[k]) if k in held else row for k, row in zip(keys, rows, strict=True)]
-    for change in fetch.changes(list(rows), held):
-        spool.write(json.dumps(change) + "\n")
+    for is_new, row in fetch.changes(list(rows), held):
+        told = {name: value for name, value in row.items() if value is not None}  # what is not there is NULL
+        spool.write(json.dumps((is_new, told)) + "\n")
 
 
 _WORDLESS = re.compile(

@@ -28,6 +28,9 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 _PIECE = 16 * 1024
 """Bytes written at once, no more than a socket has room for when it has any; a TLS record holds as many."""
 
+_GULP = 1024 * 1024
+"""Bytes read at once, where so many are there: beside a thread that works, each return to Python may take 5 ms."""
+
 logging.getLogger("httpx").setLevel(logging.WARNING)  # logs every URL at INFO
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 
@@ -202,7 +205,7 @@ class _BoundedStream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._in_time(httpcore.ReadTimeout, timeout))
+        return self._stream.read(max(max_bytes, _GULP), self._in_time(httpcore.ReadTimeout, timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for at in range(0, len(buffer), _PIECE):  # httpcore's limit is for each part that the other side makes room for

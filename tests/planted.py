@@ -707,8 +707,9 @@ INGEST = (
         "what a page holds is written before the last page came",
         _in(
             JOBS,
-            "    for change in fetch.changes(list(rows), held):\n",
-            "    for change in fetch.changes(list(rows), held):\n        tables.write(db, fetch.table, [change])\n",
+            "    for is_new, row in fetch.changes(list(rows), held):\n",
+            "    for is_new, row in fetch.changes(list(rows), held):\n"
+            "        tables.write(db, fetch.table, [(is_new, row)])\n",
         ),
         "test_ingest.py::test_a_page_that_fails_leaves_the_mirror_as_it_was",
     ),

@@ -200,7 +200,7 @@ class Machine:
         for target, name, new in (
             (uuid, "uuid4", lambda: uuid.UUID(int=seeded.getrandbits(128), version=4)),
             (transport, "exchange", self._exchange),
-            (transport, "client", lambda: httpx.Client(transport=httpx.MockTransport(_never), trust_env=False)),
+            (transport, "client", _client),
             (database, "Sqlite", lambda path, clock: _Connection(self, path, clock)),
         ):
             self._exits.enter_context(mock.patch.object(target, name, new))
@@ -343,6 +343,10 @@ class Machine:
         except Dropped:
             return None
         return Reply(response.status, httpx.Headers(response.headers), response.body)
+
+
+def _client(_certificate: Any = None) -> httpx.Client:
+    return httpx.Client(transport=httpx.MockTransport(_never), trust_env=False)
 
 
 def _never(request: httpx.Request) -> httpx.Response:
