@@ -47,7 +47,7 @@ _COUNTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_UNCOUNTED, ()),
 }
 
-NEWEST_SCRIPT = "0007_told_fields.sql"
+NEWEST_SCRIPT = "0006_told_fields.sql"
 """The last of the numbered scripts of sql/ without which the app does not work."""
 
 EVENT = "provisioning_run"
