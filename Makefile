@@ -21,8 +21,9 @@ demo: $(READY)
 console: $(READY)
 	$(BIN)/python -m tests.console
 
+# One worker more than a small machine has cores: some tests only wait.
 test: $(READY)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 soak: $(READY)
 	$(BIN)/python -m tests.soak
