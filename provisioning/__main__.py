@@ -40,6 +40,7 @@ _NEEDS = {
     "ingest": (DATABASE, HR),
     "purge": (DATABASE, HR),
     "forget": (DATABASE,),
+    "source": (HR,),
     "infer-table": (),
     "add-columns": (DATABASE,),
 }
@@ -158,6 +159,7 @@ _AFTERWARDS: dict[str, Callable[[argparse.Namespace, Settings], Report]] = {
     "status": lambda options, settings: aftermath.status(settings),
     "purge": lambda options, settings: erasure.purge(settings, options.days),
     "forget": _forget,
+    "source": lambda options, settings: onboarding.described(settings),
     "infer-table": _infer_table,
     "add-columns": _add_columns,
     "disable": lambda options, settings: by_hand.disable(settings, options.employee_id, options.by),
@@ -315,6 +317,7 @@ def _add_by_hand(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _add_onboarding(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    verbs.add_parser("source", help="HR_SOURCE in full, with what its preset says; secrets by their settings' names")
     infer = verbs.add_parser(
         "infer-table", help="write scripts for HR's response: its table, and a first mapping of it"
     )

@@ -4,6 +4,7 @@ Writes new files in `sql/` only. Numbers from 1001 on are for tables of users' o
 never meet them.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,14 @@ SECONDS = 300
 
 _LONGEST_TABLE = 60
 """Characters: its key's name is three longer, and compatible servers cut names of more than 63."""
+
+
+def described(settings: Settings) -> Report:
+    """HR_SOURCE in full, its preset included, as one line of JSON; no secret stands in it. Raises WrongUsage."""
+    if settings.hr_source is None:
+        raise WrongUsage("HR_SOURCE is not set.")
+    page = json.dumps(settings.hr_source.document, ensure_ascii=False)
+    return Report("source", no_counts("source"), page=[page])
 
 
 def infer_table(

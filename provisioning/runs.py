@@ -37,7 +37,7 @@ OUTCOME_COUNTS = (
     *("recreated", "failed", "unconfirmed"),
 )
 
-_UNCOUNTED = ("migrate", "approve", "holds", "show", "status", "forget", "infer-table", "add-columns")
+_UNCOUNTED = ("migrate", "approve", "holds", "show", "status", "forget", "infer-table", "add-columns", "source")
 
 _COUNTS: dict[str, tuple[str, ...]] = {
     "ingest": INGEST_COUNTS,

@@ -9,14 +9,14 @@ by reference, credentials only to their origin, what does not go together.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from provisioning import certificates, hosts, source_schema, spelling
+from provisioning import certificates, hosts, presets, source_schema, spelling
 from provisioning.certificates import Certificate
 from provisioning.spelling import Spelling
 
@@ -87,6 +87,8 @@ class Source:
     resources: tuple[Resource, ...]
     certificate: Certificate | None = None
     requests_per_second: float | None = None
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What it was read from, with its preset; secrets stand in it by their settings' names."""
 
     @property
     def people(self) -> Resource | None:
@@ -100,11 +102,12 @@ def load(text: str, environ: Mapping[str, str], problems: list[str]) -> Source |
     document = _document(text, problems)
     if document is None:
         return None
-    written, wrong = source_schema.checked(document)
-    source = _Reader(wrong, environ).source(written)
+    merged, fill_in = presets.applied(document)
+    written, wrong = source_schema.checked(merged)
+    source = _Reader(wrong, environ, fill_in).source(written)
     places = {source_schema.place(steps): told for steps, told in wrong.items()}
     problems.extend(f"HR_SOURCE {place}: {places[place]}" for place in sorted(places))
-    return None if wrong else source
+    return None if wrong else replace(source, document=merged)
 
 
 def steps(path: str | None) -> tuple[str, ...] | None:
@@ -141,8 +144,10 @@ _Where = tuple[str | int, ...]
 class _Reader:
     """Walks what has the right shape once; adds what is wrong with it all the same, by its place."""
 
-    def __init__(self, problems: source_schema.Problems, environ: Mapping[str, str]) -> None:
-        self._problems, self._environ = problems, environ
+    def __init__(
+        self, problems: source_schema.Problems, environ: Mapping[str, str], fill_in: Mapping[str, str]
+    ) -> None:
+        self._problems, self._environ, self._fill_in = problems, environ, fill_in
 
     def wrong(self, where: _Where, what: str) -> None:
         self._problems.setdefault(where, what)
@@ -182,7 +187,8 @@ class _Reader:
             return ""
         found = self._environ.get(name, "")
         if not found:
-            self.wrong(where, f"refers to the setting {name}, which is not set.")
+            told = f": {self._fill_in[name]}" if name in self._fill_in else ""
+            self.wrong(where, f"refers to the setting {name}, which is not set{told}.")
         elif not lines and not found.isprintable():
             self.wrong(where, f"refers to the setting {name}, which holds a line break or another control character.")
             return ""

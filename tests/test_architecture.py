@@ -19,6 +19,7 @@ LAYERS = (
         "errors",
         "hosts",
         "pacing",
+        "presets",
         "retry",
         "settings",
         "source",

@@ -270,7 +270,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_nothing_is_left_behind(
     (scripts / "sqlite").write_text("a file, where a folder should be")
     with pytest.raises(Exception, match=r"sql/sqlite/1001_Own.sql"):
         infer(Settings.from_environ({}), tmp_path)
-    assert files(scripts) == {name for name in before if "/" not in name}
+    assert files(scripts) == {name for name in before if not name.startswith("sqlite/")}
 
 
 @pytest.mark.parametrize("name", ["Own Table", "x'; DROP", "1st", "", "x" * 61, "Größe", "dbo.Own"])

@@ -224,7 +224,10 @@ def in_full(path: Path) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: STAND_INS.get(found[1], "a"), text).replace("?", "@p")
 
 
-@pytest.mark.parametrize("path", [*QUERIES, *sorted((ROOT / "sql").glob("*.sql"))], ids=lambda p: p.stem)
+SCRIPTS = [*(ROOT / "sql").glob("*.sql"), *(ROOT / "sql" / "presets").glob("*.sql")]
+
+
+@pytest.mark.parametrize("path", [*QUERIES, *sorted(SCRIPTS)], ids=lambda p: p.stem)
 def test_the_t_sql_lints_clean(path: Path) -> None:
     found = sqlfluff.lint(in_full(path), dialect="tsql", config_path=str(ROOT / "pyproject.toml"))
     assert [f"{v['start_line_no']}: {v['code']} {v['description']}" for v in found] == []

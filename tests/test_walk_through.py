@@ -103,9 +103,9 @@ def shell(tmp_path: Path, nest: UnseenHr, graph: GraphEmulator) -> Shell:
     return Shell(tmp_path, replaced)
 
 
-def follow(shell: Shell, before: dict[str, Callable[[], None]]) -> None:
+def follow(shell: Shell, before: dict[str, Callable[[], None]], page: str = PAGE) -> None:
     """Everything the page says, in its order; `before` a heading something may happen."""
-    for kind, name, text, heading in BLOCK.findall(PAGE):
+    for kind, name, text, heading in BLOCK.findall(page):
         if heading:
             before.get(heading, lambda: None)()
         elif kind == "console":
