@@ -217,7 +217,7 @@ def _spool(db: Database, fetch: Fetch, rows: Sequence[mirror.Values], spool: Tex
 
 
 _WORDLESS = re.compile(
-    r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\bAS\s+(?:\[[^\]]*\]|"[^"]*")""", re.DOTALL | re.IGNORECASE
+    r"""'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/|\bAS\s+(?:\[[^\]]*\]|"[^"]*"|\w+)""", re.DOTALL | re.IGNORECASE
 )
 """What names no column in a view: texts, comments, and the names that it gives."""
 

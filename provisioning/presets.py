@@ -46,7 +46,7 @@ def _read(name: str) -> Mapping[str, Any]:
 def _over(below: Any, above: Any, name: str = "") -> Any:
     if not isinstance(below, dict) or not isinstance(above, dict):
         return above
-    if name in _TYPED and above.get("type", below["type"]) != below["type"]:
+    if name in _TYPED and above.get("type", below.get("type")) != below.get("type"):
         return above
     merged = {key: _over(below[key], value, key) if key in below else value for key, value in above.items()}
     return {**below, **merged}

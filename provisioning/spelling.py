@@ -80,7 +80,9 @@ class Spelling:
 
     def _selected(self, name: str) -> bool:
         folded = name.casefold()
-        return not self.select or any(folded == s or folded.startswith(s + "_") for s in self._selection)
+        if not self.select or folded in self._renamed:
+            return True
+        return any(folded == s or folded.startswith(s + "_") for s in self._selection)
 
     @cached_property
     def _selection(self) -> tuple[str, ...]:

@@ -1018,6 +1018,26 @@ HR_SOURCE = (
         "test_source.py::test_a_mistake_is_told_by_its_place_and_what_is_allowed",
     ),
     _mistake(
+        "HR_SOURCE: another way of signing in is mixed with a preset's",
+        _in("provisioning/presets.py", "if name in _TYPED and", "if False and"),
+        "test_presets.py::test_another_type_of_auth_or_paginator_takes_the_place_of_the_whole",
+    ),
+    _mistake(
+        "HR_SOURCE: what is laid over a preset's people makes them twice",
+        _in("provisioning/presets.py", "if other is not namesake]", "if True]"),
+        "test_presets.py::test_objects_are_merged_and_everything_else_takes_the_place_of_the_presets",
+    ),
+    _mistake(
+        "a preset: the end of an earlier employment ends this one",
+        _in("sql/presets/mapping-bamboohr.sql", "e.TerminatedDate >= e.HiredDate", "e.TerminatedDate IS NOT NULL", 2),
+        "test_presets.py::test_who_is_active_and_from_when_to_when",
+    ),
+    _mistake(
+        "a preset: a status that nobody knows is active",
+        _in("sql/presets/mapping-bamboohr.sql", "WHEN 'inactive' THEN 0 END", "WHEN 'inactive' THEN 0 ELSE 1 END"),
+        "test_presets.py::test_who_is_active_and_from_when_to_when",
+    ),
+    _mistake(
         "HR_SOURCE: more that HR announces and does not give is left out",
         _in("provisioning/paginators.py", "if more is None:\n", "if True:\n"),
         "test_paginators.py::test_pages_that_do_not_add_up_fail",

@@ -671,6 +671,8 @@ def test_a_retyped_column_of_one_endpoint_leaves_the_others_ingested(
         ("employeeid", True),
         ("RowNumber", False),
         ("userName", False),  # the name of an attribute, not of a column
+        ("HiredDate", True),
+        ("ValidFrom", False),  # the name of a control column here, though there is a column of that name, too
         ("Mentioned", False),
         ("job name", True),
         ("job title", False),
@@ -680,6 +682,7 @@ def test_a_column_is_mapped_where_the_view_reads_it(
     db: Database, column: str, used: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = """CREATE VIEW ScimUsers AS SELECT e.EmployeeId, e.EmployeeId AS 'userName', -- not Mentioned
-        e.Title AS [displayName], e.[Job Name] AS "title" /* RowNumber */ FROM Employees AS e"""
+        e.Title AS [displayName], e.[Job Name] AS "title", e.HiredDate AS ValidFrom /* RowNumber */
+        FROM Employees AS e"""
     monkeypatch.setattr(holds, "mapping_definition", lambda _: view)
     assert jobs.uses_column(db)(column) is used

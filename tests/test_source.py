@@ -483,6 +483,9 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
         "resources[0].date_formats[0]",
         "must hold a year",
     ),
+    ("a preset that is not there", {"root__preset": "workday"}, "preset", "must be one of bamboohr, personio"),
+    ("a preset's name in capitals", {"root__preset": "BambooHR"}, "preset", "must be one of bamboohr, personio"),
+    ("two presets", {"root__preset": ["bamboohr", "personio"]}, "preset", "must be one of bamboohr, personio"),
     ("a zone by its letters", {"resource__time_zone": "CET+1"}, "resources[0].time_zone", "must be an IANA time zone"),
     (
         "an item by another name",

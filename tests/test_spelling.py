@@ -60,6 +60,12 @@ def test_only_what_is_selected_is_looked_at() -> None:
     assert fetch.unknown_fields == {"Name_Maiden"}
 
 
+def test_a_field_that_is_renamed_is_selected() -> None:
+    """So that a line of `rename` laid over a preset is enough."""
+    how: dict[str, Any] = {"select": ("id",), "rename": {"given.name": "Name_First"}}
+    assert row({"given": {"name": "Ana", "full": "Ana B"}}, **how) == {"Name_First": "Ana"}
+
+
 def test_names_are_selected_as_hr_spells_them_and_then_renamed() -> None:
     how: dict[str, Any] = {"select": ("id", "given.name"), "rename": {"given.name": "Name_First"}}
     assert row({"given": {"name": "Ana"}, "Name_First": "not selected"}, **how) == {"Name_First": "Ana"}
