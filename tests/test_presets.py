@@ -13,9 +13,10 @@ import pytest
 from scim2_models import EnterpriseUser, User
 
 from provisioning import __main__ as command_line
-from provisioning import doctor, jobs, migration, onboarding, presets, scim, source, source_schema
+from provisioning import doctor, jobs, migration, onboarding, presets, review, scim, source, source_schema
 from provisioning.database import Database
 from provisioning.errors import ProvisioningError, UpstreamError
+from provisioning.plan import Job
 from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.conftest import NAMED, UNGUARDED
@@ -463,6 +464,25 @@ def test_infer_table_looks_at_what_a_preset_describes(
     assert "PRIMARY KEY" in (tmp_path / "sql" / "1001_Staff.sql").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("case", [PERSONIO], ids=lambda case: case.name)
+def test_a_field_of_ones_own_is_a_line_of_rename_and_a_column(
+    case: Case,
+    vendor: Vendor,
+    sqlite_string: str,
+    graph: GraphEmulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    clock: MovedClock,
+) -> None:
+    shutil.copytree(ROOT / "sql", tmp_path / "sql")
+    monkeypatch.setattr(migration, "SCRIPTS", tmp_path / "sql")
+    document = json.loads(case.environ(vendor)["HR_SOURCE"])
+    document["resources"] = [{"name": "Employees", "rename": {"attributes.dynamic_24407.value": "Honorific"}}]
+    changed = {**environ(case, vendor, graph, sqlite_string), "HR_SOURCE": json.dumps(document)}
+    report = onboarding.add_columns(Settings.from_environ(changed), "Employees", ["Honorific"], clock=clock)
+    assert report.answer["files"] == ["sql/1001_Employees_columns.sql", "sql/sqlite/1001_Employees_columns.sql"]
+
+
 def test_doctor_asks_the_vendor(
     settings: Settings, case: Case, vendor: Vendor, graph: GraphEmulator, connection_string: str
 ) -> None:
@@ -552,7 +572,10 @@ def test_the_steps_of_the_page_end_in_people(tmp_path: Path, graph: GraphEmulato
         }
         shell = Shell(tmp_path, replaced)
         follow(shell, {}, PAGE)
-        planned = shell.read("plan --job create --json")
+    settings = Settings.from_environ(
+        {"SQL_CONNECTION_STRING": f"sqlite:///{tmp_path}/bridge.db", "GRAPH_BULK_UPLOAD_URL": graph.upload_url}
+    )
+    planned = review.foresee(settings, Job.CREATE, NAMED).answer
     assert (len(planned["people"]), planned["parked_people"]) == (120, [])
     assert vendor.pages_asked() == 2
 
