@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -17,9 +18,11 @@ from typing import TextIO
 
 from provisioning import (
     aftermath,
+    app_setup,
     by_hand,
     doctor,
     erasure,
+    graph_admin,
     holds,
     jobs,
     onboarding,
@@ -30,6 +33,7 @@ from provisioning import (
     runs,
 )
 from provisioning.errors import ProvisioningError, SettingsError
+from provisioning.graph_admin import GraphAdmin
 from provisioning.jobs import Selection
 from provisioning.plan import Job
 from provisioning.runs import Report
@@ -43,6 +47,7 @@ _NEEDS = {
     "source": (HR,),
     "infer-table": (),
     "add-columns": (DATABASE,),
+    "app-notices": (GRAPH,),
 }
 
 
@@ -162,9 +167,29 @@ _AFTERWARDS: dict[str, Callable[[argparse.Namespace, Settings], Report]] = {
     "source": lambda options, settings: onboarding.described(settings),
     "infer-table": _infer_table,
     "add-columns": _add_columns,
+    "app-schema": lambda options, settings: app_setup.app_schema_of(
+        settings, options.map, match=options.match, confirm=options.confirm, open_admin=_administrator(options)
+    ),
+    "app-notices": lambda options, settings: app_setup.app_notices(
+        settings,
+        email=options.email,
+        threshold=options.delete_threshold,
+        confirm=options.confirm,
+        open_admin=_administrator(options),
+    ),
+    "app-start": lambda options, settings: app_setup.app_start(
+        settings, anyway=options.anyway, confirm=options.confirm, open_admin=_administrator(options)
+    ),
     "disable": lambda options, settings: by_hand.disable(settings, options.employee_id, options.by),
     "enable": lambda options, settings: by_hand.enable(settings, options.employee_id, options.by),
 }
+
+
+def _administrator(options: argparse.Namespace) -> app_setup.OpenAdmin:
+    """Graph in the name of whoever sits here: as `az login` has it, or as she signs in now."""
+    if not options.device_code:
+        return GraphAdmin
+    return lambda endpoint: GraphAdmin(endpoint, lambda: graph_admin.device_code_tokens(endpoint.host))
 
 
 def _whoever() -> str:
@@ -244,6 +269,19 @@ def _ids(text: str) -> tuple[str, ...]:
     return found
 
 
+def _pair(text: str) -> tuple[str, str]:
+    path, _, target = text.rpartition("=")
+    if not path.strip() or not target.strip():
+        raise argparse.ArgumentTypeError("must be a column and an attribute over there: hr:HireDate=employeeHireDate")
+    return path.strip(), target.strip()
+
+
+def _plan_name(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{8}", text):
+        raise argparse.ArgumentTypeError("must be the eight letters that the command without it has shown")
+    return text
+
+
 def _add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=_count, metavar="N", help="at most so many people, the most urgent first")
     parser.add_argument("--only", type=_ids, default=(), metavar="ID,ID", help="these people only")
@@ -301,6 +339,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_anyway(resend)
     _add_by_hand(verbs)
     _add_onboarding(verbs)
+    _add_app(verbs)
     _add_afterwards(verbs)
     return parser
 
@@ -314,6 +353,29 @@ def _add_by_hand(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         parser = verbs.add_parser(verb, help=what)
         parser.add_argument("employee_id", metavar="ID")
         parser.add_argument("--by", required=True, metavar="NAME", help="in whose name")
+
+
+def _add_app(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    schema = verbs.add_parser("app-schema", help="what the provisioning app lacks for the mapping's attributes")
+    schema.add_argument(
+        "--map",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="PATH=TARGET",
+        help="map this column's attribute to that attribute over there; again for more",
+    )
+    schema.add_argument("--match", action="store_true", help="match people by externalId → employeeId alone")
+    told = verbs.add_parser("app-notices", help="whom Entra tells when the job stops, and what stops it")
+    told.add_argument("--email", metavar="ADDRESS", help="who is told, best a group")
+    told.add_argument("--delete-threshold", type=_count, metavar="N", help="so many disables in a cycle stop the job")
+    start = verbs.add_parser("app-start", help="set the provisioning job to work, if nothing is missing")
+    start.add_argument("--anyway", action="store_true", help="also where something is missing")
+    for parser in (schema, told, start):
+        what = parser.add_mutually_exclusive_group()
+        what.add_argument("--dry-run", action="store_true", help="show it only, which is the default, too")
+        what.add_argument("--confirm", type=_plan_name, metavar="PLAN", help="do what was shown under this name")
+        parser.add_argument("--device-code", action="store_true", help="sign in in a browser instead of az login")
 
 
 def _add_onboarding(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -50,11 +50,11 @@ def read(document: Mapping[str, Any]) -> AppSchema:
     known: set[str] = set()
     used: set[str] = set()
     matches: list[Match] = []
-    pairs = [(rule, mapping) for rule in _objects(document, "synchronizationRules") for mapping in _users(rule)]
+    pairs = [(rule, mapping) for rule in objects(document, "synchronizationRules") for mapping in users(rule)]
     for rule, mapping in pairs:
         known |= _attributes(document, rule.get("sourceDirectoryName"), mapping.get("sourceObjectName"))
-        for one in _objects(mapping, "attributeMappings"):
-            used |= set(_sources(one.get("source")))
+        for one in objects(mapping, "attributeMappings"):
+            used |= set(sources(one.get("source")))
             if (priority := _number(one.get("matchingPriority"))) > 0:
                 matches.append(Match(priority, _plain_source(one.get("source")), str(one.get("targetAttributeName"))))
     if not pairs or not known:
@@ -67,9 +67,9 @@ def _names(path: str) -> set[str]:
     return {path.casefold(), path.removesuffix(".value").casefold()} if path.startswith("urn:") else {path.casefold()}
 
 
-def _users(rule: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def users(rule: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The mappings of a rule that are switched on and make users."""
-    for mapping in _objects(rule, "objectMappings"):
+    for mapping in objects(rule, "objectMappings"):
         if mapping.get("enabled") is not False and str(mapping.get("targetObjectName")).casefold() == "user":
             yield mapping
 
@@ -78,22 +78,22 @@ def _attributes(document: Mapping[str, Any], directory: Any, kind: Any) -> set[s
     """The names of what an object of the source directory may have."""
     return {
         str(attribute.get("name")).casefold()
-        for found in _objects(document, "directories")
+        for found in objects(document, "directories")
         if found.get("name") == directory
-        for described in _objects(found, "objects")
+        for described in objects(found, "objects")
         if described.get("name") == kind
-        for attribute in _objects(described, "attributes")
+        for attribute in objects(described, "attributes")
     }
 
 
-def _sources(source: Any) -> Iterator[str]:
+def sources(source: Any) -> Iterator[str]:
     """Every attribute of ours that a mapping reads, however deep in an expression."""
     if not isinstance(source, Mapping):
         return
     if source.get("type", "Attribute") == "Attribute":
         yield str(source.get("name")).casefold()
-    for parameter in _objects(source, "parameters"):
-        yield from _sources(parameter.get("value"))
+    for parameter in objects(source, "parameters"):
+        yield from sources(parameter.get("value"))
 
 
 def _plain_source(source: Any) -> str:
@@ -101,7 +101,8 @@ def _plain_source(source: Any) -> str:
     return str(source.get("name")) if plain else ""
 
 
-def _objects(owner: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+def objects(owner: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The objects of a list; none where it is no list."""
     found = owner.get(name)
     return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, TypeVar
 
-from provisioning import app_schema, database, jobs, migration, outcomes, plan, rights, runs, tables
+from provisioning import app_schema, database, jobs, migration, notices, outcomes, plan, rights, runs, tables
 from provisioning.app_schema import AppSchema
 from provisioning.database import Database
 from provisioning.errors import DatabaseError, NotPermitted, ProvisioningError, SettingsError, UpstreamError
@@ -372,7 +372,7 @@ def _job(patient: _Patient) -> _Result:
     if not job.stands:
         return _Result(f"exists, {job.code}")
     reason = f", {job.reason}" if job.reason else ""
-    mend = "start provisioning in the Entra portal; what is uploaded meanwhile is only staged"
+    mend = "python -m provisioning app-start, or the portal; what is uploaded meanwhile is only staged"
     if job.code == "Quarantine":
         mend = "mend the reason in the Entra portal; the runbook is in docs/operations.md"
     return _Result(faults=[(f"the job stands still: {job.code}{reason}", mend)])
@@ -397,7 +397,7 @@ def _app(patient: _Patient) -> AppSchema:
 def _matching(patient: _Patient) -> _Result:
     """Whether Entra finds people by externalId → employeeId, and by nothing else."""
     matches, wanted = _app(patient).matches, " → ".join(app_schema.MATCHED)
-    mend = f"in the app's attribute mapping, match objects on {wanted} alone"
+    mend = f"python -m provisioning app-schema --match before the job's first run; later in the portal: {wanted} alone"
     if not matches:
         return _Result(faults=[("the app matches people by nothing", mend)])
     if not matches[0].expected:
@@ -410,15 +410,33 @@ def _attributes(patient: _Patient) -> _Result:
     """Whether the app knows and maps every attribute that is sent."""
     mapping, app = patient.need(patient.mapping, "mapping"), _app(patient)
     paths = [a.path for a in mapping.attributes]
-    add = (
-        "add it to the app's attribute list (Edit attribute list for API) and map it, or take it out of sql/mapping.sql"
-    )
-    use = "map it in the app's attribute mapping, or let it be"
+    add = "python -m provisioning app-schema adds it to the app's list, or take it out of sql/mapping.sql"
+    use = "python -m provisioning app-schema --map 'PATH=TARGET' maps it, or let it be"
     result = _Result(f"the app knows all {len(paths)}")
     result.faults = [
         (f"{path}: the app does not know it and drops it without a word", add) for path in app.dropped(paths)
     ]
     result.warnings = [(f"{path}: the app maps it to nothing", use) for path in app.unused(paths)]
+    return result
+
+
+def _notices(patient: _Patient) -> _Result:
+    """Whether Entra tells somebody when the job stops, and stops it at a mass of disables; where that may be read."""
+    try:
+        found = notices.read(patient.ask(Graph.secrets))
+    except NotChecked as exc:
+        if not isinstance(exc.__cause__, NotPermitted):
+            raise
+        raise NotChecked("see roles, or look with app-notices: this token may not read it") from exc
+    except (UpstreamError, ValueError) as exc:
+        raise NotChecked(f"cannot be read ({exc})") from exc
+    result = _Result(f"Entra tells {'somebody' if found.email else 'nobody'}, and stops at {found.threshold} disables")
+    if not found.email:
+        told = "nobody is told when the job stops, and without an address it is quarantined when it starts"
+        result.faults.append((told, "python -m provisioning app-notices --email ADDRESS"))
+    if found.threshold is None:
+        told = "no number of disables stops the job"
+        result.warnings.append((told, "python -m provisioning app-notices --delete-threshold N"))
     return result
 
 
@@ -508,6 +526,7 @@ CHECKS: Mapping[str, Callable[[_Patient], _Result]] = {
     "job": _job,
     "attributes": _attributes,
     "matching": _matching,
+    "notices": _notices,
     "clock": _clock,
     "budget": _budget,
     "ledger": _ledger,

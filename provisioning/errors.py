@@ -85,6 +85,18 @@ class NotApprovable(ProvisioningError):
     """The hold is approved already, or over, or its people are no longer due as they were held."""
 
 
+class ChangedMeanwhile(ProvisioningError):
+    """What was to be written was made from something that has changed since: nothing was written, look again."""
+
+    def __init__(self) -> None:
+        """The class says it all."""
+        super().__init__(str(self.__doc__))
+
+
+class NotReady(ProvisioningError):
+    """The provisioning job may not be started as it is; the message says what is missing."""
+
+
 class NotForgettable(ProvisioningError):
     """The person is still in HR, or her account is not disabled; or nobody was forgotten."""
 

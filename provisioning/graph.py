@@ -7,7 +7,7 @@ Contracts: https://learn.microsoft.com/graph/api/synchronization-synchronization
 import json
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -71,6 +71,8 @@ class JobStatus:
 
     code: str
     reason: str | None = None
+    ran: bool = True
+    """False where it is certain that it has never run."""
 
     @property
     def stands(self) -> bool:
@@ -121,7 +123,7 @@ class Graph:
             raise UpstreamError("Graph: its answer about the job has no status.")
         quarantine = status.get("quarantine")
         reason = quarantine.get("reason") if isinstance(quarantine, dict) else None
-        return JobStatus(status["code"], None if reason is None else str(reason))
+        return JobStatus(status["code"], None if reason is None else str(reason), _has_run(status))
 
     def schema(self) -> dict[str, Any]:
         """What the app knows of people and maps, as Graph spells it: a synchronizationSchema. One attempt.
@@ -132,6 +134,22 @@ class Graph:
             return self._get(f"{self._endpoint.job_url}/schema", JOB_ROLE)
         except TransportError as exc:
             raise UpstreamError(f"Graph: the app's schema could not be read: {exc}.") from exc
+
+    def secrets(self) -> dict[str, str]:
+        """The app's secrets, passwords masked; among them whom Entra tells when the job stops. One attempt.
+
+        https://learn.microsoft.com/entra/identity/hybrid/cloud-sync/how-to-inbound-synch-ms-graph. With which role they
+        may be read is not published. Raises NotPermitted without it, UpstreamError for anything else.
+        """
+        try:
+            body = self._get(self._endpoint.secrets_url, JOB_ROLE)
+        except TransportError as exc:
+            raise UpstreamError(f"Graph: the app's secrets could not be read: {exc}.") from exc
+        pairs = body.get("value")
+        right = isinstance(pairs, list) and all(isinstance(p, dict) and "key" in p for p in pairs)
+        if not right:
+            raise UpstreamError("Graph: its answer about the app's secrets has none.")
+        return {str(p["key"]): str(p.get("value") or "") for p in pairs or ()}
 
     def token(self) -> str | None:
         """The token that goes along; None where none is needed. Raises UpstreamError where none can be had."""
@@ -190,11 +208,8 @@ class Graph:
 
     def _get(self, url: str, role: str, seconds: float = transport.DEADLINE) -> dict[str, Any]:
         """One attempt, once more with a fresh token where the old one is refused; each of at most so many seconds."""
-        reply = self._exchange_get(url, seconds)
-        if reply.status == 401:
-            self.renew_token()
-            reply = self._exchange_get(url, seconds)
-        _check(reply, role)
+        reply = self.exchange("GET", url, seconds)
+        check(reply, role)
         try:
             body = reply.json()
         except (ValueError, RecursionError):
@@ -203,12 +218,26 @@ class Graph:
             raise UpstreamError("Graph: its answer is not an object.")
         return body
 
-    def _exchange_get(self, url: str, seconds: float) -> transport.Reply:
+    def exchange(
+        self, method: str, url: str, seconds: float = transport.DEADLINE, body: Mapping[str, Any] | None = None
+    ) -> transport.Reply:
+        """Ask once, and once more with a fresh token where the old one is refused; what comes is not judged here."""
+        content = None if body is None else json.dumps(body, ensure_ascii=False, default=float).encode()
+        reply = self._exchange(method, url, seconds, content)
+        if reply.status == 401:
+            self.renew_token()
+            reply = self._exchange(method, url, seconds, content)
+        return reply
+
+    def _exchange(self, method: str, url: str, seconds: float, content: bytes | None) -> transport.Reply:
         try:
             headers = {"Accept": "application/json", **self._authorization()}
         except Exception as exc:  # whatever azure-identity raises: nothing was asked
             raise UpstreamError(f"Graph: no token could be had ({type(exc).__name__}).") from None
-        reply = transport.exchange(self._http, self._http.build_request("GET", url, headers=headers), seconds)
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        request = self._http.build_request(method, url, headers=headers, content=content)
+        reply = transport.exchange(self._http, request, seconds)
         self.told_time = retry.http_date(reply.headers.get("Date"))
         return reply
 
@@ -224,12 +253,22 @@ class Graph:
         return {"Authorization": f"Bearer {source()}"}
 
 
-def _check(reply: transport.Reply, role: str) -> None:
+def _has_run(status: Mapping[str, Any]) -> bool:
+    """False for a job that certainly never ran.
+
+    https://learn.microsoft.com/graph/api/resources/synchronization-synchronizationstatus
+    """
+    ended = [status.get(name) for name in ("lastExecution", "lastSuccessfulExecution")]
+    return status["code"] in ("Active", "Quarantine") or any(ended)
+
+
+def check(reply: transport.Reply, role: str) -> None:
     """Raises for an answer that is none; with Graph's code, without its words, which may quote people."""
     if reply.status == 200:
         return
-    told = f"Graph answered {reply.status} {_error_code(reply)}".rstrip()
-    if reply.status == 403:
+    code = error_code(reply)
+    told = f"Graph answered {reply.status} {code}".rstrip()
+    if reply.status == 403 or (reply.status == 401 and code == "UnknownError"):  # so these APIs tell a missing role
         raise NotPermitted(f"{told}: the app role {role} is missing (or, for logs, a premium licence).", role)
     if retry.may_pass(reply.status):
         raise Unavailable(f"{told}.", retry.retry_after(reply.headers.get("Retry-After")))
@@ -238,7 +277,7 @@ def _check(reply: transport.Reply, role: str) -> None:
     raise UpstreamError(f"{told}.")
 
 
-def _error_code(reply: transport.Reply) -> str:
+def error_code(reply: transport.Reply) -> str:
     """The code of Graph's error where it is one word, else nothing."""
     try:
         code = str(reply.json()["error"]["code"])
@@ -249,7 +288,7 @@ def _error_code(reply: transport.Reply) -> str:
 
 def classify(reply: transport.Reply) -> Answer:
     """What an answer asks for, by the table of docs/sending.md."""
-    status, words = reply.status, _words(reply)
+    status, words = reply.status, own_words(reply)
     asked = retry.retry_after(reply.headers.get("Retry-After"))
     if status == 202:
         return Answer(Reaction.ACCEPTED, status)
@@ -267,7 +306,7 @@ def classify(reply: transport.Reply) -> Answer:
     return Answer(Reaction.STOP, status, words, ambiguous=status < 300)
 
 
-def _words(reply: transport.Reply) -> str:
+def own_words(reply: transport.Reply) -> str:
     """Graph's own words: `code: message` of its error, on one line. They may quote what was sent."""
     try:
         error = json.loads(reply.body)["error"]

@@ -37,7 +37,10 @@ OUTCOME_COUNTS = (
     *("recreated", "failed", "unconfirmed"),
 )
 
-_UNCOUNTED = ("migrate", "approve", "holds", "show", "status", "forget", "infer-table", "add-columns", "source")
+_UNCOUNTED = (
+    *("migrate", "approve", "holds", "show", "status", "forget", "infer-table", "add-columns", "source"),
+    *("app-schema", "app-notices", "app-start"),
+)
 
 _COUNTS: dict[str, tuple[str, ...]] = {
     "ingest": INGEST_COUNTS,

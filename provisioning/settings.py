@@ -50,6 +50,11 @@ class BulkUpload:
         return self.url.removesuffix("/bulkUpload")
 
     @property
+    def secrets_url(self) -> str:
+        """Where the app's secrets are, and among them whom Entra tells when the job stops."""
+        return f"{self.url.partition('/jobs/')[0]}/secrets"
+
+    @property
     def logs_url(self) -> str:
         """Where the tenant's provisioning log is, of the same version of Graph."""
         return f"{self.url.partition('/servicePrincipals/')[0]}/auditLogs/provisioning"

@@ -1049,7 +1049,54 @@ HR_SOURCE = (
     ),
 )
 
+SETUP, CHANGES = "provisioning/app_setup.py", "provisioning/schema_changes.py"
+
+APP_SETUP = (
+    _mistake(
+        "APP: what was never shown is written",
+        _in(SETUP, "if confirm is not None and confirm != plan:", "if False:"),
+        "test_app_setup.py::test_what_has_changed_since_it_was_shown_is_not_written",
+        "test_app_setup.py::test_what_was_shown_is_not_done_with_other_words",
+    ),
+    _mistake(
+        "APP: that Graph took it is proof enough",
+        _in(SETUP, "            _prove(wanted, admin)\n", ""),
+        "test_app_setup.py::test_a_schema_that_graph_took_and_did_not_keep_is_a_failure",
+    ),
+    _mistake(
+        "APP: people are matched anew though the job has run",
+        _in(SETUP, "if match and (job.ran or sent):", "if False:"),
+        "test_app_setup.py::test_whom_people_are_matched_by_is_changed_only_before_anybody_was_processed",
+    ),
+    _mistake(
+        "APP: a job at work is started once more",
+        _in(SETUP, "nothing=not job.stands", "nothing=False"),
+        "test_app_setup.py::test_a_job_that_is_at_work_is_not_started_again",
+    ),
+    _mistake(
+        "APP: a quarantine for too many deletes is lifted by a command",
+        _in(SETUP, "if job.reason == TOO_MANY_DELETES:", "if False:"),
+        "test_app_setup.py::test_a_quarantine_for_too_many_deletes_is_lifted_only_by_somebody_who_looks",
+    ),
+    _mistake(
+        "APP: masked secrets are written back",
+        _in("provisioning/notices.py", "    if masked:\n", "    if False:\n"),
+        "test_app_setup.py::test_secrets_that_may_be_masked_are_never_written_back",
+    ),
+    _mistake(
+        "APP: a date is mapped to what something else writes",
+        _in(CHANGES, "target.casefold() in where.targets and target.casefold() not in taken", "bool(target)"),
+        "test_app_setup.py::test_where_something_else_writes_the_date_already_nothing_is_mapped_to_it",
+    ),
+    _mistake(
+        "APP: its set-up is written under any identity that is at hand",
+        _in("provisioning/graph_admin.py", "tokens or (lambda: azure_cli_tokens(endpoint.host))", "tokens"),
+        "test_app_setup.py::test_it_asks_nobody_who_the_app_is",
+    ),
+)
+
 MISTAKES = (
+    *APP_SETUP,
     *HR_SOURCE,
     *BY_HAND,
     *SELECTION,

@@ -30,7 +30,9 @@ LAYERS = (
     },
     {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"}
     | {"inference", "recognition", "scaffold"}
-    | {"outcomes", "paginators", "credentials", "trail", "tombstones", "rights", "app_schema", "alerts"},
+    | {"outcomes", "paginators", "credentials", "trail", "tombstones", "rights", "app_schema", "alerts"}
+    | {"notices", "schema_changes"},
+    {"graph_admin"},
     {
         "jobs",
         "runs",
@@ -45,6 +47,7 @@ LAYERS = (
         "console",
         "page",
         "chart",
+        "app_setup",
     },
     {"progress"},
     {"function_app", "__main__"},
@@ -64,6 +67,8 @@ PURE = (
     "rights",
     "spelling",
     "app_schema",
+    "notices",
+    "schema_changes",
     "markup",
     "page",
     "chart",
@@ -104,6 +109,14 @@ def test_pure_modules_do_no_io_and_read_no_clock(module: str) -> None:
     assert "now(" not in text
     assert "today()" not in text
     assert "open(" not in text
+
+
+def test_only_the_command_line_acts_as_an_administrator_of_the_provisioning_app() -> None:
+    """What runs by timer or over HTTP can read the app's set-up and never write it, whatever its identity may."""
+    knowing = {name for name, path in MODULES.items() if imported(path) & {"graph_admin", "app_setup"}}
+    assert knowing == {"app_setup", "__main__"}
+    writing = [name for name, path in MODULES.items() if re.search(r'"(PUT|PATCH|DELETE)"', path.read_text("utf-8"))]
+    assert writing == ["graph_admin"]
 
 
 def test_only_the_database_module_knows_the_drivers() -> None:

@@ -131,7 +131,7 @@ def test_a_missing_setting(setup: Setup) -> None:
         State.FAILED,
         ("GRAPH_BULK_UPLOAD_URL: is missing.",),
     )
-    assert setup.unchecked() == {"token", "roles", "job", "attributes", "matching", "clock", "ledger"}
+    assert setup.unchecked() == {"token", "roles", "job", "attributes", "matching", "notices", "clock", "ledger"}
 
 
 @pytest.mark.parametrize(("url", "told"), [("", "is not set: no phone rings"), ("{phone}/services/T/B/x", "is set")])
@@ -311,6 +311,40 @@ def test_a_second_pair_that_people_are_matched_by_is_a_warning(setup: Setup, gra
     assert (fault.check, fault.state) == ("matching", State.WARNING)
 
 
+def test_the_mend_of_a_dropped_attribute_is_a_command_that_can_be_typed(setup: Setup, graph: GraphEmulator) -> None:
+    graph.directory().schema.forget("title")
+    (mend,) = setup.fault().mend
+    words = mend.removeprefix("python -m provisioning ").split()
+    assert command_line._parser().parse_args(words[:1]).verb == "app-schema"
+
+
+def test_an_app_that_tells_nobody_is_a_fault_and_one_without_a_threshold_a_warning(
+    setup: Setup, graph: GraphEmulator
+) -> None:
+    graph.directory().secrets["SyncNotificationSettings"] = '{"Enabled":false,"DeleteThresholdEnabled":false}'
+    fault = setup.fault()
+    assert (fault.check, fault.state, len(fault.told)) == ("notices", State.FAILED, 2)
+    assert fault.mend[0] == "python -m provisioning app-notices --email ADDRESS"
+    notices = '{"Enabled":true,"Recipients":"hr-it@contoso.example"}'
+    graph.directory().secrets["SyncNotificationSettings"] = notices
+    fault = setup.fault()
+    assert (fault.state, fault.told) == (State.WARNING, ("no number of disables stops the job",))
+    assert "contoso" not in str(setup.findings())  # an address is not told by whoever may run the doctor
+
+
+@pytest.mark.parametrize("shape", ["nonsense", "[]", '{"DeleteThresholdEnabled":true,"DeleteThresholdValue":"many"}'])
+def test_whom_the_app_tells_is_not_checked_where_it_cannot_be_read(
+    setup: Setup, graph: GraphEmulator, shape: str
+) -> None:
+    """With which role it may be read is not published."""
+    graph.directory().secrets["SyncNotificationSettings"] = shape
+    assert setup.unchecked() == {"notices"}
+    graph.secrets_readable_with = {"Synchronization.ReadWrite.All"}
+    found = setup.findings()["notices"]
+    assert (found.state, "app-notices" in found.told[0]) == (State.NOT_CHECKED, True)
+    assert setup.unchecked() == {"notices"}
+
+
 def without(record: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key != name}
 
@@ -363,7 +397,7 @@ def test_without_a_role_to_read_it_warns_and_the_rest_goes_on(setup: Setup) -> N
     setup.give(UPLOAD_ROLE, LOGS_ROLE)
     fault = setup.fault()
     assert (fault.check, fault.state) == ("roles", State.WARNING)
-    assert setup.unchecked() == {"job", "attributes", "matching"}
+    assert setup.unchecked() == {"job", "attributes", "matching", "notices"}
     setup.give(UPLOAD_ROLE, JOB_ROLE)
     assert setup.fault().check == "roles"
     assert setup.unchecked() == {"ledger"}
@@ -393,6 +427,7 @@ def test_a_job_that_is_not_there(setup: Setup) -> None:
     assert {f.check: f.told for f in found.values() if f.state is State.NOT_CHECKED} == {
         "attributes": ("see job",),
         "matching": ("see job",),
+        "notices": ("see job",),
         "ledger": ("see job",),
     }
 
@@ -484,7 +519,7 @@ def test_it_is_a_page_or_one_line_of_json_and_ends_with_0_or_1(
     assert command_line.main(["doctor"], setup.environ) == 0
     page = capsys.readouterr().out
     assert [line.split()[0] for line in page.splitlines()[:-1]] == list(CHECKS)
-    assert page.splitlines()[-1] == "15 ok"
+    assert page.splitlines()[-1] == "16 ok"
     assert command_line.main(["doctor", "--json"], setup.environ) == 0
     (line,) = capsys.readouterr().out.splitlines()
     found = json.loads(line)["checks"]

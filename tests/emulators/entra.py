@@ -2,13 +2,15 @@
 
 Sources, all on learn.microsoft.com: entra/identity/app-provisioning/inbound-provisioning-api-faqs (matching, staging,
 restart, terminations, UPN clashes), …/clear-attribute-values (nulls), …/inbound-provisioning-api-custom-attributes
-(extensions), graph/api/resources/synchronization-bulkupload (schemas, externalId), …/provisioningobjectsummary (the
+(extensions), …/inbound-provisioning-api-configure-app (without a notification e-mail a job is quarantined when it is
+started), graph/api/resources/synchronization-bulkupload (schemas, externalId), …/provisioningobjectsummary (the
 log), …/synchronization-synchronizationstatus; and RFC 7643 §2 and §4 (attributes and their types).
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 import threading
 import uuid
@@ -41,6 +43,11 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,7})?(Z|[+-]\d\d:\d
 
 _TARGETS = {"userName": "userPrincipalName", "externalId": "employeeId"}
 """Under which names of Entra's the log tells of these two; the others keep the names of the source."""
+
+NOTICES = (
+    '{"Enabled":true,"Recipients":"hr-it@contoso.example","DeleteThresholdEnabled":true,"DeleteThresholdValue":500}'
+)
+"""The form: entra/identity/hybrid/cloud-sync/how-to-inbound-synch-ms-graph, accidental deletes."""
 
 _NOT_MAPPED = {f"{ENTERPRISE}:manager.displayName", f"{ENTERPRISE}:manager.$ref"}
 _DUPLICATE_UPN = {
@@ -214,6 +221,11 @@ class Directory:
         self.flow_nulls, self.clear_omitted = True, False
         self.quarantine_reason: str | None = None
         self.schema = AppSchema()
+        self.secrets = {"SyncNotificationSettings": NOTICES, "SyncAll": "false"}
+        """As administrators set them; those that are passwords are never told."""
+        self.begun = True
+        """False for a job that has never run: what comes is only staged."""
+        self.starts = 0
         self.log_delay_of: Callable[[str], float] = lambda external_id: 0.0
         self._users: dict[str, User] = {}
         self._names: dict[str, User] = {}
@@ -257,7 +269,18 @@ class Directory:
     @property
     def status_code(self) -> str:
         """The job's status as Graph names it."""
-        return "Quarantine" if self.quarantine_reason else "Paused" if self._paused else "Active"
+        if self.quarantine_reason:
+            return "Quarantine"
+        return "NotRun" if not self.begun else "Paused" if self._paused else "Active"
+
+    def start(self) -> None:
+        """Set the job to work; without a notification e-mail it is in quarantine at once."""
+        with self._lock:
+            self.starts += 1
+            self.begun, self.quarantine_reason = True, None
+            if not json.loads(self.secrets.get("SyncNotificationSettings", "{}")).get("Recipients"):
+                self.quarantine_reason = "EncounteredQuarantineException"
+            self.paused = False
 
     def stage(self, people: list[dict[str, Any]]) -> None:
         """Take the people of one request, and process whatever is staged unless the job stands still."""

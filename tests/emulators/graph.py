@@ -2,7 +2,9 @@
 
 Sources, on learn.microsoft.com: graph/api/synchronization-synchronizationjob-post-bulkupload and
 …/resources/synchronization-bulkupload (the request; 202, 400, 401, 403), …/provisioningobjectsummary-list (the logs),
-…/synchronization-synchronizationschema-get (what the app maps),
+…/synchronization-synchronizationschema-get and -update (what the app maps), …/synchronization-synchronizationjob-start,
+…/synchronization-serviceprincipal-put-synchronization (secrets), entra/identity/hybrid/cloud-sync/…
+how-to-inbound-synch-ms-graph (how secrets are read, and that a PUT replaces them all),
 entra/identity/app-provisioning/inbound-provisioning-api-issues (limits, error texts); and RFC 7643 and 7644.
 """
 
@@ -24,6 +26,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
+from tests.emulators.app_schema import Refused
 from tests.emulators.entra import Directory, Entry, Malformed, check_user, expect, in_old_names, is_name
 from tests.emulators.http import Dropped, Emulator, Request, Response, Seconds, json_response
 
@@ -31,11 +34,17 @@ CALLS, WINDOW, DAY = 40, 5.0, 86_400.0
 UPLOAD_ROLE = "SynchronizationData-User.Upload"
 LOGS_ROLE = "ProvisioningLog.Read.All"
 JOB_ROLE = "Synchronization.Read.All"
+WRITE_ROLE = "Synchronization.ReadWrite.All"
 LARGEST_PAGE = 1000
+PASSWORDS = {"Password", "SecretToken", "AppKey", "ClientSecret", "ConsumerSecret", "Oauth2AccessToken"}
+SECRET_KEYS = PASSWORDS | {"SyncNotificationSettings", "SyncAll", "SkipOutOfScopeDeletions", "Domain", "BaseAddress"}
 BULK_REQUEST = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 MOST_OPERATIONS = 50
 
-_JOB_PATH = re.compile(r"/v1\.0/servicePrincipals/([^/]+)/synchronization/jobs/([^/]+)(/bulkUpload|/schema/?|/?)")
+_JOB_PATH = re.compile(
+    r"/v1\.0/servicePrincipals/([^/]+)/synchronization/jobs/([^/]+)(/bulkUpload|/schema/?|/start|/?)"
+)
+_SECRETS_PATH = re.compile(r"/v1\.0/servicePrincipals/([^/]+)/synchronization/secrets")
 _LOGS_PATH = re.compile(r"/v1\.0/auditLogs/provisioning/?")
 _CONDITION = re.compile(r"(\w+) (eq|gt|lt) (?:'((?:[^']|'')*)'|(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)))")
 _NAMES = {name.lower(): name for name in ("id", "jobId", "cycleId", "changeId", "activityDateTime")}
@@ -133,6 +142,12 @@ class GraphEmulator(Emulator):
         self.token, self.daily_limit, self.retry_after, self.clock = token, daily_limit, retry_after, clock
         self.token_expires = float("inf")
         self.roles = {UPLOAD_ROLE, LOGS_ROLE, JOB_ROLE}
+        self.secrets_readable_with = {JOB_ROLE, WRITE_ROLE}
+        """With which role secrets may be read is not published."""
+        self.denies_with_401 = False
+        """Whether a missing role is told as 401 UnknownError, as people report of these APIs."""
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What happens just before a schema is written."""
         self.latency: Seconds = 0.0
         self.log_delay = 0.0
         self.log_page_size = 100
@@ -221,6 +236,8 @@ class GraphEmulator(Emulator):
             self._admit(request, "GET", LOGS_ROLE)
             self.readings.append(request.target)
             return self._fault_of_reading(LOGS_ROLE) or self._logs(request)
+        if secrets := _SECRETS_PATH.fullmatch(path):
+            return self._secrets(request, secrets[1])
         target = _JOB_PATH.fullmatch(path)
         directory = self._directories.get((target[1], target[2])) if target else None
         if not target or not directory:
@@ -228,9 +245,26 @@ class GraphEmulator(Emulator):
             raise GraphError(404, "Request_ResourceNotFound", "The resource does not exist.")
         if target[3] == "/bulkUpload":
             return self._counted(request, directory)
-        self._admit(request, "GET", JOB_ROLE)
+        if target[3] == "/start":
+            self._admit(request, "POST", WRITE_ROLE)
+            return _start(request, directory)
+        if "schema" in target[3] and request.method == "PUT":
+            self._admit(request, "PUT", WRITE_ROLE)
+            self.meanwhile()
+            return _put_schema(request, directory)
+        self._admit(request, "GET", JOB_ROLE, WRITE_ROLE)
         self.readings.append(request.target)
         return self._fault_of_reading(JOB_ROLE) or (_schema if "schema" in target[3] else _job)(request, directory)
+
+    def _secrets(self, request: Request, principal: str) -> Response:
+        directory = next((d for (p, _), d in self._directories.items() if p == principal), None)
+        if request.method == "PUT":
+            self._admit(request, "PUT", WRITE_ROLE)
+        else:
+            self._admit(request, "GET", *self.secrets_readable_with)
+        if directory is None:
+            raise GraphError(404, "Request_ResourceNotFound", "The resource does not exist.")
+        return _put_secrets(request, directory) if request.method == "PUT" else _told_secrets(directory)
 
     def _fault_of_reading(self, role: str) -> Response | None:
         with self._lock:
@@ -245,11 +279,13 @@ class GraphEmulator(Emulator):
             message = "Access token has expired or is not yet valid."
             raise GraphError(401, "InvalidAuthenticationToken", message, {"WWW-Authenticate": "Bearer"})
 
-    def _admit(self, request: Request, method: str, role: str) -> None:
+    def _admit(self, request: Request, method: str, *roles: str) -> None:
         self._authenticate(request)
         if request.method != method:
             raise GraphError(405, "Request_BadRequest", "The method is not allowed here.", {"Allow": method})
-        if role not in self.roles:
+        if not self.roles.intersection(roles):
+            if self.denies_with_401:
+                raise GraphError(401, "UnknownError", "")
             raise GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
 
     def _counted(self, request: Request, directory: Directory) -> Response:
@@ -467,6 +503,74 @@ def _schema(request: Request, directory: Directory) -> Response:
     return json_response(200, directory.schema.document(directory.job))
 
 
+def _put_schema(request: Request, directory: Directory) -> Response:
+    document = _document(request)
+    try:
+        directory.schema.put(directory.job, document)
+    except Refused as refused:
+        raise GraphError(409 if refused.conflict else 400, "InvalidRequest", str(refused)) from refused
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise GraphError(400, "InvalidRequest", "The schema is malformed.") from exc
+    return Response(204)
+
+
+def _start(request: Request, directory: Directory) -> Response:
+    """Refuse a body, which must not be, and to start what is at work: "use it only when paused or in quarantine"."""
+    _without_query(request)
+    if request.body:
+        raise GraphError(400, "BadRequest", "No body is expected.")
+    if directory.status_code == "Active":
+        raise GraphError(400, "BadRequest", "The job is at work.")
+    directory.start()
+    return Response(204)
+
+
+def _told_secrets(directory: Directory) -> Response:
+    value = [{"key": k, "value": "*" if k in PASSWORDS else v} for k, v in directory.secrets.items()]
+    return json_response(200, {"value": value})
+
+
+def _put_secrets(request: Request, directory: Directory) -> Response:
+    """Replace them all; those that are left out are gone."""
+    document = _document(request)
+    pairs = document.get("value") if isinstance(document, dict) and document.keys() == {"value"} else None
+    right = isinstance(pairs, list) and all(isinstance(p, dict) and p.keys() == {"key", "value"} for p in pairs)
+    if not right or not all(p["key"] in SECRET_KEYS and isinstance(p["value"], str) for p in pairs or ()):
+        raise GraphError(400, "BadRequest", "The secrets are malformed.")
+    secrets = {p["key"]: p["value"] for p in pairs or ()}
+    if len(secrets) != len(pairs or ()) or any(secrets.get(name) == "*" for name in PASSWORDS):
+        raise GraphError(400, "BadRequest", "A secret is given twice, or is a mask.")
+    _check_notices(secrets.get("SyncNotificationSettings", "{}"))
+    directory.secrets = secrets
+    return Response(204)
+
+
+def _check_notices(text: str) -> None:
+    """Refuse what is not the JSON that Microsoft shows, in its types."""
+    kinds = {"Enabled": bool, "Recipients": str, "DeleteThresholdEnabled": bool, "DeleteThresholdValue": int}
+    try:
+        notices = json.loads(text)
+        right = all(name in kinds and type(value) is kinds[name] for name, value in notices.items())
+    except (ValueError, AttributeError):
+        right = False
+    if not right:
+        raise GraphError(400, "BadRequest", "SyncNotificationSettings are malformed.")
+
+
+def _document(request: Request) -> Any:
+    """The JSON of a request that writes."""
+    _without_query(request)
+    if request.headers.get_content_type() != "application/json":
+        raise GraphError(415, "UnsupportedMediaType", "The body is not application/json.")
+    try:
+        document = _parsed(request.body)
+    except Malformed:
+        document = None
+    if document is None:
+        raise GraphError(400, "BadRequest", "The body is not JSON.")
+    return document
+
+
 def _without_query(request: Request) -> None:
     try:
         request.query(set())
@@ -481,11 +585,13 @@ def _job(request: Request, directory: Directory) -> Response:
         "code": directory.status_code,
         "countSuccessiveCompleteFailures": 0,
         "escrowsPruned": False,
-        "lastExecution": None,
+        "lastExecution": {"activityIdentifier": str(uuid.uuid4()), "state": "Succeeded"} if directory.begun else None,
         "progress": [],
         "quarantine": {"reason": reason, "seriesCount": 1, "error": None} if reason else None,
         "synchronizedEntryCountByType": [{"key": "User", "value": len(directory.users)}],
         "troubleshootingUrl": None,
     }
     schedule = {"expiration": None, "interval": "PT40M", "state": "Disabled" if directory.paused else "Active"}
-    return json_response(200, {"id": directory.job, "templateId": "API2AAD", "schedule": schedule, "status": status})
+    settings = [{"name": "QuarantineTooManyDeletesThreshold", "value": "500"}]
+    job = {"id": directory.job, "templateId": "API2AAD", "schedule": schedule, "status": status}
+    return json_response(200, {**job, "synchronizationJobSettings": settings})
