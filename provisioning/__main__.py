@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 from provisioning import (
     aftermath,
@@ -24,6 +25,7 @@ from provisioning import (
     erasure,
     graph_admin,
     holds,
+    hosts,
     jobs,
     onboarding,
     person,
@@ -33,11 +35,11 @@ from provisioning import (
     runs,
 )
 from provisioning.errors import ProvisioningError, SettingsError
-from provisioning.graph_admin import GraphAdmin
+from provisioning.graph_admin import Gallery, GraphAdmin
 from provisioning.jobs import Selection
 from provisioning.plan import Job
 from provisioning.runs import Report
-from provisioning.settings import DATABASE, GRAPH, HR, Settings
+from provisioning.settings import DATABASE, GRAPH, GRAPH_HOSTS, HR, Settings
 
 _NEEDS = {
     "migrate": (DATABASE,),
@@ -47,6 +49,7 @@ _NEEDS = {
     "source": (HR,),
     "infer-table": (),
     "add-columns": (DATABASE,),
+    "app-create": (),
     "app-notices": (GRAPH,),
 }
 
@@ -167,6 +170,9 @@ _AFTERWARDS: dict[str, Callable[[argparse.Namespace, Settings], Report]] = {
     "source": lambda options, settings: onboarding.described(settings),
     "infer-table": _infer_table,
     "add-columns": _add_columns,
+    "app-create": lambda options, settings: app_setup.app_create(
+        options.name, lambda: _gallery(options), template=options.template, confirm=options.confirm
+    ),
     "app-schema": lambda options, settings: app_setup.app_schema_of(
         settings, options.map, match=options.match, confirm=options.confirm, open_admin=_administrator(options)
     ),
@@ -183,6 +189,13 @@ _AFTERWARDS: dict[str, Callable[[argparse.Namespace, Settings], Report]] = {
     "disable": lambda options, settings: by_hand.disable(settings, options.employee_id, options.by),
     "enable": lambda options, settings: by_hand.enable(settings, options.employee_id, options.by),
 }
+
+
+def _gallery(options: argparse.Namespace) -> Gallery:
+    address, host = options.graph
+    scopes = (graph_admin.APPS_SCOPE, graph_admin.WRITE_SCOPE)
+    signed_in = (lambda: graph_admin.device_code_tokens(host, *scopes)) if options.device_code else None
+    return Gallery(address, host, signed_in)
 
 
 def _administrator(options: argparse.Namespace) -> app_setup.OpenAdmin:
@@ -276,6 +289,18 @@ def _pair(text: str) -> tuple[str, str]:
     return path.strip(), target.strip()
 
 
+def _graph_address(text: str) -> tuple[str, str]:
+    parts = urlsplit(text)
+    host, local = parts.hostname or "", hosts.is_loopback(parts.hostname or "")
+    if (
+        (host not in GRAPH_HOSTS and not local)
+        or parts.scheme != ("http" if local else "https")
+        or parts.path.strip("/")
+    ):
+        raise argparse.ArgumentTypeError(f"must be https:// and one of {', '.join(GRAPH_HOSTS)}")
+    return f"{text.rstrip('/')}/v1.0", host
+
+
 def _plan_name(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{8}", text):
         raise argparse.ArgumentTypeError("must be the eight letters that the command without it has shown")
@@ -356,6 +381,12 @@ def _add_by_hand(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _add_app(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    create = verbs.add_parser("app-create", help="make the provisioning app in Entra, and its job")
+    create.add_argument("name", metavar="NAME", help="what it is to be called")
+    create.add_argument("--template", default=app_setup.TEMPLATE, help="of which app of the gallery (%(default)s)")
+    create.add_argument(
+        "--graph", type=_graph_address, default=f"https://{GRAPH_HOSTS[0]}", metavar="URL", help="of another cloud"
+    )
     schema = verbs.add_parser("app-schema", help="what the provisioning app lacks for the mapping's attributes")
     schema.add_argument(
         "--map",
@@ -371,7 +402,7 @@ def _add_app(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     told.add_argument("--delete-threshold", type=_count, metavar="N", help="so many disables in a cycle stop the job")
     start = verbs.add_parser("app-start", help="set the provisioning job to work, if nothing is missing")
     start.add_argument("--anyway", action="store_true", help="also where something is missing")
-    for parser in (schema, told, start):
+    for parser in (create, schema, told, start):
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--dry-run", action="store_true", help="show it only, which is the default, too")
         what.add_argument("--confirm", type=_plan_name, metavar="PLAN", help="do what was shown under this name")

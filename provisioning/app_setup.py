@@ -14,7 +14,7 @@ from provisioning.app_schema import AppSchema
 from provisioning.database import Database
 from provisioning.errors import ChangedMeanwhile, NotReady, UpstreamError, WrongUsage
 from provisioning.graph import JobStatus
-from provisioning.graph_admin import GraphAdmin
+from provisioning.graph_admin import Gallery, GraphAdmin, NotThere
 from provisioning.ledger import Ledger
 from provisioning.notices import Notices
 from provisioning.pacing import Clock
@@ -24,6 +24,8 @@ from provisioning.scim import Attribute
 from provisioning.settings import GRAPH, BulkUpload, Settings
 
 PROVEN = "Written, and read back as it was sent."
+
+LONGEST_NAME = 120
 
 TOO_MANY_DELETES = "TooManyDeletes"
 """Why a job is in quarantine where a person has to decide whether so many may be disabled or deleted."""
@@ -138,6 +140,93 @@ def _to_be_done(report: Report, plan: str, confirm: str | None, *, nothing: bool
     elif confirm is None:
         report.note(f"Nothing was written. To do this, repeat the command with: --confirm {plan}")
     return confirm is not None and not nothing
+
+
+# --- the app itself -----------------------------------------------------------------------------------------------
+
+TEMPLATE = "API-driven provisioning to Microsoft Entra ID"
+"""What the gallery calls it; of its id nothing is published."""
+
+PATIENCE = 120.0
+"""Seconds in which an app that was just made should be found."""
+
+OpenGallery = Callable[[], Gallery]
+
+
+def app_create(
+    name: str,
+    open_gallery: OpenGallery,
+    *,
+    template: str = TEMPLATE,
+    confirm: str | None = None,
+    clock: Clock | None = None,
+) -> Report:
+    """Show what is to be made for a provisioning app of this name, or make it; the report has its address.
+
+    One that is there with its job is only told; one that has no job gets one. Raises WrongUsage, ChangedMeanwhile,
+    NotReady (the name is another app's), NotPermitted, UpstreamError.
+    """
+    clock, report = clock or Clock(), Report("app-create", {})
+    if not 1 <= len(name.strip()) <= LONGEST_NAME or not name.isprintable():
+        raise WrongUsage(f"NAME: 1 to {LONGEST_NAME} characters.")
+    with runs.reporting(report, clock), open_gallery() as gallery:
+        template_id = _template(gallery, template)
+        app = _app_of(gallery, name, template_id)
+        jobs = [str(job.get("id")) for job in gallery.jobs(app)] if app else []
+        plan = hashlib.sha256(repr((name, template_id, app, jobs)).encode()).hexdigest()[:8]
+        report.answer = {"plan": plan, "app": app, "url": None, "created": False}
+        if not app:
+            report.note(f"+ app        {name} (of the gallery's {template})")
+        if not jobs:
+            report.note("+ job        its provisioning job, which does not run yet")
+        if _to_be_done(report, plan, confirm, nothing=bool(jobs)):
+            app = app or gallery.make_app(template_id, name)
+            report.answer |= {"app": app, "created": True}
+            jobs = [_made_job(gallery, app, clock)]
+        if app and jobs:
+            _tell_address(report, gallery, app, jobs)
+    return report
+
+
+def _template(gallery: Gallery, name: str) -> str:
+    found = gallery.templates(name)
+    if len(found) != 1:
+        raise NotReady(f"The gallery has {len(found)} apps called {name}; make it in the portal, or say --template.")
+    return str(found[0].get("id"))
+
+
+def _app_of(gallery: Gallery, name: str, template_id: str) -> str | None:
+    """The app of this name that was made of this template. Raises NotReady where the name is another one's."""
+    found = gallery.apps(name)
+    if len(found) > 1 or any(app.get("applicationTemplateId") != template_id for app in found):
+        raise NotReady(f"There is another app called {name} in this tenant; take another name.")
+    return str(found[0].get("id")) if found else None
+
+
+def _made_job(gallery: Gallery, app: str, clock: Clock) -> str:
+    """Make the job of an app, which Graph may not find at once. Raises UpstreamError."""
+    ends = clock.monotonic() + PATIENCE
+    while True:
+        try:
+            kinds = gallery.kinds(app)
+            if len(kinds) == 1:
+                return gallery.make_job(app, str(kinds[0].get("id")))
+            raise NotReady(
+                f"The app is made, and Graph knows {len(kinds)} kinds of jobs of it: make its job in the portal."
+            )
+        except NotThere:
+            if clock.monotonic() >= ends:
+                raise UpstreamError(
+                    "The app is made, and Graph does not find it yet: repeat this in a while."
+                ) from None
+            clock.sleep(5)
+
+
+def _tell_address(report: Report, gallery: Gallery, app: str, jobs: Sequence[str]) -> None:
+    if len(jobs) != 1:
+        raise NotReady(f"The app has {len(jobs)} jobs: take the Provisioning API Endpoint from the portal.")
+    report.answer["url"] = gallery.upload_url(app, jobs[0])
+    report.note(f"GRAPH_BULK_UPLOAD_URL={report.answer['url']}")
 
 
 # --- whom the app tells -------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ Administrator or Cloud Application Administrator.
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from provisioning import graph
 from provisioning.errors import ChangedMeanwhile, NotPermitted, TransportError, UpstreamError
@@ -16,6 +17,8 @@ from provisioning.graph import Graph, JobStatus, TokenSource
 from provisioning.settings import BulkUpload
 
 WRITE_SCOPE = "Synchronization.ReadWrite.All"
+APPS_SCOPE = "Application.ReadWrite.All"
+"""What making an app needs: https://learn.microsoft.com/graph/api/applicationtemplate-instantiate"""
 
 COMMAND_LINE_TOOLS = "14d82eec-204b-4c2f-b7e8-296a70dab67e"
 """Microsoft Graph Command Line Tools, the app through which Graph PowerShell signs people in."""
@@ -33,6 +36,100 @@ _AUTHORITIES = {
 _CONFLICTS = (409, 412)
 
 T = TypeVar("T")
+
+
+class NotThere(UpstreamError):
+    """Graph does not find it; what was just made may be found in a while."""
+
+
+class Gallery:
+    """Entra's application gallery, and the apps that were made of it, in the name of whoever sits here.
+
+    https://learn.microsoft.com/entra/identity/app-provisioning/application-provisioning-configuration-api
+    """
+
+    def __init__(self, address: str, host: str, tokens: Callable[[], TokenSource] | None = None) -> None:
+        """`address`: of Graph, with its version; `tokens` as for `GraphAdmin`."""
+        self._address = address
+        nowhere = BulkUpload(address, host, "", "")
+        self._graph = Graph(nowhere, tokens or (lambda: azure_cli_tokens(host)))
+
+    def __enter__(self) -> "Gallery":
+        """Use it in a `with`: leaving it closes the connections."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self._graph.__exit__()
+
+    def templates(self, name: str) -> list[dict[str, Any]]:
+        """The gallery's templates of this name. Raises NotPermitted, UpstreamError, as all of these."""
+        return self._list(f"applicationTemplates?$filter={_named(name)}")
+
+    def apps(self, name: str) -> list[dict[str, Any]]:
+        """The enterprise applications of this name, with the template they were made of."""
+        return self._list(f"servicePrincipals?$filter={_named(name)}&$select=id,displayName,applicationTemplateId")
+
+    def make_app(self, template: str, name: str) -> str:
+        """Make an app; gives back the id of its service principal."""
+        made = self._post(f"applicationTemplates/{quote(template, safe='')}/instantiate", {"displayName": name})
+        return _text(made.get("servicePrincipal"), "id")
+
+    def jobs(self, app: str) -> list[dict[str, Any]]:
+        """The provisioning jobs of an app. Raises NotThere where it is not found, or not yet."""
+        return self._list(f"servicePrincipals/{app}/synchronization/jobs")
+
+    def kinds(self, app: str) -> list[dict[str, Any]]:
+        """Of which kinds an app's job may be. Raises NotThere where it is not found, or not yet."""
+        return self._list(f"servicePrincipals/{app}/synchronization/templates")
+
+    def make_job(self, app: str, kind: str) -> str:
+        """Make a job, which does not run yet; gives back its id."""
+        return _text(self._post(f"servicePrincipals/{app}/synchronization/jobs", {"templateId": kind}), "id")
+
+    def upload_url(self, app: str, job: str) -> str:
+        """Where people are sent: the setting GRAPH_BULK_UPLOAD_URL."""
+        return f"{self._address}/servicePrincipals/{app}/synchronization/jobs/{job}/bulkUpload"
+
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        found = self._asked("GET", path, None).get("value")
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise UpstreamError("Graph: its answer has no list.")
+        return found
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return self._asked("POST", path, body)
+
+    def _asked(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+        return _as_administrator(lambda: self._judged(method, path, body))
+
+    def _judged(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+        try:
+            reply = self._graph.exchange(method, f"{self._address}/{path}", body=body)
+        except TransportError as exc:
+            raise UpstreamError(f"Graph: {exc}; look in the portal what there is before you repeat it.") from None
+        if reply.status == 404:
+            raise NotThere("Graph does not find the app.")
+        if reply.status != (201 if method == "POST" else 200):
+            graph.check(reply, APPS_SCOPE)
+            raise UpstreamError(f"Graph answered {reply.status}, which is not what is published.")
+        try:
+            found = reply.json()
+        except ValueError:
+            raise UpstreamError("Graph: its answer is not JSON.") from None
+        return found if isinstance(found, dict) else {}
+
+
+def _named(name: str) -> str:
+    doubled = name.replace("'", "''")
+    return quote(f"displayName eq '{doubled}'", safe="")
+
+
+def _text(owner: Any, name: str) -> str:
+    found = owner.get(name) if isinstance(owner, dict) else None
+    if not isinstance(found, str) or not found:
+        raise UpstreamError("Graph: its answer does not say what was made; look in the portal.")
+    return found
 
 
 class GraphAdmin:
@@ -105,9 +202,10 @@ def _as_administrator(question: Callable[[], T]) -> T:
         return question()
     except NotPermitted as exc:
         told = str(exc).partition(":")[0]
-        needs = f"the role Application Administrator or Cloud Application Administrator, and {WRITE_SCOPE}"
+        scope = exc.role if exc.role == APPS_SCOPE else WRITE_SCOPE
+        needs = f"the role Application Administrator or Cloud Application Administrator, and {scope}"
         text = f"{told}: this needs {needs}. Log in as somebody who has them (az login), or try --device-code."
-        raise NotPermitted(text, WRITE_SCOPE) from None
+        raise NotPermitted(text, scope) from None
 
 
 def azure_cli_tokens(host: str) -> TokenSource:
@@ -118,13 +216,14 @@ def azure_cli_tokens(host: str) -> TokenSource:
     return lambda: credential.get_token(f"https://{host}/.default").token
 
 
-def device_code_tokens(host: str) -> TokenSource:
-    """Tokens of whoever signs in with a code in a browser, for one permission and nothing else."""
+def device_code_tokens(host: str, *scopes: str) -> TokenSource:
+    """Tokens of whoever signs in with a code in a browser, for these permissions and nothing else."""
     from azure.identity import DeviceCodeCredential  # noqa: PLC0415 - slow to import, not needed for an emulator
 
     authority = _AUTHORITIES.get(host, "login.microsoftonline.com")
     credential = DeviceCodeCredential(COMMAND_LINE_TOOLS, authority=authority, prompt_callback=_show_code)
-    return lambda: credential.get_token(f"https://{host}/{WRITE_SCOPE}").token
+    wanted = [f"https://{host}/{scope}" for scope in scopes or (WRITE_SCOPE,)]
+    return lambda: credential.get_token(*wanted).token
 
 
 def _show_code(uri: str, code: str, _: object) -> None:

@@ -39,7 +39,7 @@ OUTCOME_COUNTS = (
 
 _UNCOUNTED = (
     *("migrate", "approve", "holds", "show", "status", "forget", "infer-table", "add-columns", "source"),
-    *("app-schema", "app-notices", "app-start"),
+    *("app-create", "app-schema", "app-notices", "app-start"),
 )
 
 _COUNTS: dict[str, tuple[str, ...]] = {

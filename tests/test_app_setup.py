@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from provisioning import __main__ as command_line
-from provisioning import app_schema, graph_admin, jobs, notices, schema_changes
+from provisioning import app_schema, app_setup, graph_admin, jobs, notices, schema_changes
 from provisioning.errors import NotPermitted, UpstreamError
 from provisioning.graph_admin import GraphAdmin
 from provisioning.notices import Notices
 from provisioning.schema_changes import Change, Link, Unfit
 from provisioning.scim import Attribute, compile_mapping
 from provisioning.settings import Extension, Settings
+from tests.clock import MovedClock
 from tests.conftest import NAMED, environment
 from tests.emulators.app_schema import ENTERPRISE, HR
 from tests.emulators.app_schema import AppSchema as Emulated
@@ -607,3 +608,123 @@ def test_a_code_in_a_browser_asks_for_one_permission(host: str, monkeypatch: pyt
 def test_a_manager_that_is_listed_without_its_part_needs_nothing() -> None:
     assert lacking(document(), "enterprise:manager.value").empty
     assert f"{ENTERPRISE}:manager" in Emulated().attributes
+
+
+# --- the app itself -----------------------------------------------------------------------------------------------
+
+APPS_ROLE = "Application.ReadWrite.All"
+
+
+@pytest.fixture
+def founder(desk: Desk) -> Desk:
+    """Somebody who may make apps, too, and has no address yet."""
+    desk.graph.roles = {WRITE_ROLE, APPS_ROLE}
+    del desk.environ["GRAPH_BULK_UPLOAD_URL"]
+    return desk
+
+
+def create(desk: Desk, *words: str) -> Told:
+    return desk.run("app-create", "HR to Entra", "--graph", desk.graph.url, *words)
+
+
+def test_an_app_is_made_with_its_job_and_its_address_is_told(founder: Desk) -> None:
+    code, line, told = create(founder)
+    assert (code, line["app"], line["created"], founder.graph.gallery.apps) == (0, None, False, {})
+    assert "+ app        HR to Entra" in told
+    code, line, told = create(founder, "--confirm", line["plan"])
+    assert (code, line["created"]) == (0, True)
+    assert f"GRAPH_BULK_UPLOAD_URL={line['url']}" in told
+    found = Settings.from_environ({"GRAPH_BULK_UPLOAD_URL": line["url"]}).bulk_upload
+    assert found
+    assert found.service_principal == line["app"]
+    assert found.job.startswith("API2AAD.")
+
+
+def test_from_no_app_at_all_to_one_that_is_at_work(founder: Desk) -> None:
+    """As the page says: make it, its attributes, whom it tells, start; each shown before it is done."""
+    url = create(founder, "--confirm", create(founder)[1]["plan"])[1]["url"]
+    founder.environ["GRAPH_BULK_UPLOAD_URL"] = url
+    *_, principal, _, _, job, _ = url.split("/")
+    made = founder.graph.directory(principal, job)
+    made.schema.forget(HIRE)
+    made.schema.forget(LEAVE)
+    code, line, _told = founder.run("app-start")
+    assert (code, len(line["missing"])) == (1, 2)
+    assert founder.confirmed("app-schema")[1]["written"] is True
+    assert founder.confirmed("app-notices", "--email", "hr-it@contoso.example", "--delete-threshold", "500")[0] == 0
+    code, line, _ = founder.confirmed("app-start")
+    assert (code, line["job_status"]) == (0, "Active")
+    assert made.schema.removed == []
+
+
+def test_an_app_that_is_there_is_told_and_not_made_again(founder: Desk) -> None:
+    url = create(founder, "--confirm", create(founder)[1]["plan"])[1]["url"]
+    code, line, told = create(founder)
+    assert (code, line["url"], line["created"]) == (0, url, False)
+    assert "nothing is to be done" in told
+    assert len(founder.graph.gallery.apps) == 1
+
+
+def test_one_that_was_made_without_its_job_gets_it(founder: Desk) -> None:
+    gallery = founder.graph.gallery
+    app = gallery.instantiate(gallery.templates[app_setup.TEMPLATE], {"displayName": "HR to Entra"})
+    code, line, told = create(founder)
+    assert (code, line["app"]) == (0, app["servicePrincipal"]["id"])
+    assert "+ app" not in told
+    assert create(founder, "--confirm", line["plan"])[1]["url"]
+    assert len(gallery.apps) == 1
+
+
+def test_a_new_app_that_graph_does_not_find_at_once_is_waited_for_and_not_for_ever(
+    founder: Desk, clock: MovedClock
+) -> None:
+    gallery = founder.graph.gallery
+
+    def made(confirm: str | None = None) -> dict[str, Any]:
+        opened = lambda: graph_admin.Gallery(f"{founder.graph.url}/v1.0", "127.0.0.1")  # noqa: E731
+        return app_setup.app_create("HR to Entra", opened, confirm=confirm, clock=clock).answer
+
+    gallery.delay = 3
+    assert made(made()["plan"])["url"]
+    assert clock.sleeps == [5, 5, 5]
+    gallery.apps.clear()
+    gallery.delay = 1000
+    with pytest.raises(UpstreamError, match="The app is made, and Graph does not find it yet"):
+        made(made()["plan"])
+    assert sum(clock.sleeps) < 200
+
+
+def test_the_name_of_another_app_is_refused_and_so_is_an_app_that_the_gallery_has_not(founder: Desk) -> None:
+    gallery = founder.graph.gallery
+    gallery.instantiate(
+        gallery.templates["API-driven provisioning to on-premises Active Directory"], {"displayName": "HR to Entra"}
+    )
+    code, _, told = create(founder)
+    assert (code, "another app called HR to Entra" in told) == (1, True)
+    code, _, told = create(founder, "--template", "API-driven nonsense")
+    assert (code, "has 0 apps called" in told) == (1, True)
+
+
+def test_who_may_not_make_apps_is_told_the_permission(founder: Desk) -> None:
+    founder.graph.roles = {WRITE_ROLE}
+    code, _, told = create(founder)
+    assert (code, APPS_ROLE in told) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["app-create"],
+        ["app-create", "x", "--graph", "https://contoso.example"],
+        ["app-create", "x", "--graph", "http://graph.microsoft.com"],
+        ["app-create", "x", "--graph", "https://graph.microsoft.com/beta"],
+    ],
+)
+def test_only_graph_is_asked(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command_line.main(words, {})
+    assert ended.value.code == 2
+
+
+def test_a_name_of_nothing_is_refused(founder: Desk) -> None:
+    assert founder.run("app-create", " ", "--graph", founder.graph.url)[0] == 2

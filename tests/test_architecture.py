@@ -115,7 +115,7 @@ def test_only_the_command_line_acts_as_an_administrator_of_the_provisioning_app(
     """What runs by timer or over HTTP can read the app's set-up and never write it, whatever its identity may."""
     knowing = {name for name, path in MODULES.items() if imported(path) & {"graph_admin", "app_setup"}}
     assert knowing == {"app_setup", "__main__"}
-    writing = [name for name, path in MODULES.items() if re.search(r'"(PUT|PATCH|DELETE)"', path.read_text("utf-8"))]
+    writing = [n for n, path in MODULES.items() if re.search(r'"(PUT|PATCH|DELETE)"', path.read_text("utf-8"))]
     assert writing == ["graph_admin"]
 
 

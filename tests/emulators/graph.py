@@ -28,6 +28,7 @@ from urllib.parse import quote, unquote
 
 from tests.emulators.app_schema import Refused
 from tests.emulators.entra import Directory, Entry, Malformed, check_user, expect, in_old_names, is_name
+from tests.emulators.gallery import Gallery, NoSuchThing
 from tests.emulators.http import Dropped, Emulator, Request, Response, Seconds, json_response
 
 CALLS, WINDOW, DAY = 40, 5.0, 86_400.0
@@ -35,6 +36,7 @@ UPLOAD_ROLE = "SynchronizationData-User.Upload"
 LOGS_ROLE = "ProvisioningLog.Read.All"
 JOB_ROLE = "Synchronization.Read.All"
 WRITE_ROLE = "Synchronization.ReadWrite.All"
+APPS_ROLE = "Application.ReadWrite.All"
 LARGEST_PAGE = 1000
 PASSWORDS = {"Password", "SecretToken", "AppKey", "ClientSecret", "ConsumerSecret", "Oauth2AccessToken"}
 SECRET_KEYS = PASSWORDS | {"SyncNotificationSettings", "SyncAll", "SkipOutOfScopeDeletions", "Domain", "BaseAddress"}
@@ -45,6 +47,8 @@ _JOB_PATH = re.compile(
     r"/v1\.0/servicePrincipals/([^/]+)/synchronization/jobs/([^/]+)(/bulkUpload|/schema/?|/start|/?)"
 )
 _SECRETS_PATH = re.compile(r"/v1\.0/servicePrincipals/([^/]+)/synchronization/secrets")
+_GALLERY_PATH = re.compile(r"/v1\.0/(applicationTemplates(?:/([^/]+)/instantiate)?|servicePrincipals)")
+_APP_PATH = re.compile(r"/v1\.0/servicePrincipals/([^/]+)/synchronization/(templates|jobs)")
 _LOGS_PATH = re.compile(r"/v1\.0/auditLogs/provisioning/?")
 _CONDITION = re.compile(r"(\w+) (eq|gt|lt) (?:'((?:[^']|'')*)'|(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)))")
 _NAMES = {name.lower(): name for name in ("id", "jobId", "cycleId", "changeId", "activityDateTime")}
@@ -158,6 +162,7 @@ class GraphEmulator(Emulator):
         self.violations: list[Violation] = []
         self.readings: list[str] = []
         self.old_names = False
+        self.gallery = Gallery()
         self._arrivals: list[float] = []
         self._faults: list[_Fault] = []
         self._weather: Callable[[], _Fault] = _Fault
@@ -236,6 +241,8 @@ class GraphEmulator(Emulator):
             self._admit(request, "GET", LOGS_ROLE)
             self.readings.append(request.target)
             return self._fault_of_reading(LOGS_ROLE) or self._logs(request)
+        if (place := _GALLERY_PATH.fullmatch(path)) or (place := _APP_PATH.fullmatch(path)):
+            return self._from_gallery(request, place)
         if secrets := _SECRETS_PATH.fullmatch(path):
             return self._secrets(request, secrets[1])
         target = _JOB_PATH.fullmatch(path)
@@ -255,6 +262,36 @@ class GraphEmulator(Emulator):
         self._admit(request, "GET", JOB_ROLE, WRITE_ROLE)
         self.readings.append(request.target)
         return self._fault_of_reading(JOB_ROLE) or (_schema if "schema" in target[3] else _job)(request, directory)
+
+    def _from_gallery(self, request: Request, place: re.Match[str]) -> Response:
+        method = "POST" if place[2] and (place[2] != "jobs" or request.method == "POST") else "GET"
+        method = "GET" if place[2] == "templates" else method
+        self._admit(request, method, WRITE_ROLE if place.re is _APP_PATH else APPS_ROLE)
+        try:
+            if method == "POST":
+                return self._made(request, place)
+            if place.re is _APP_PATH:
+                _without_query(request)
+                app = self.gallery.app(place[1])
+                jobs = [{"id": job, "templateId": job.partition(".")[0]} for job in app.jobs]
+                return json_response(200, {"value": jobs if place[2] == "jobs" else self.gallery.kinds(place[1])})
+            condition = request.query({"$filter", "$select"}).get("$filter", "")
+            find = self.gallery.find_apps if place[1] == "servicePrincipals" else self.gallery.find_templates
+            return json_response(200, {"value": find(condition)})
+        except NoSuchThing as exc:
+            raise GraphError(404, "Request_ResourceNotFound", "The resource does not exist.") from exc
+        except ValueError as exc:
+            raise GraphError(400, "Request_BadRequest", str(exc)) from exc
+
+    def _made(self, request: Request, place: re.Match[str]) -> Response:
+        body = _document(request)
+        if place.re is _GALLERY_PATH:
+            return json_response(201, self.gallery.instantiate(place[2], body))
+        job = self.gallery.add_job(place[1], body)
+        self.add_job(place[1], job)
+        made = self.directory(place[1], job)
+        made.begun, made.secrets = False, {}
+        return json_response(201, {"id": job, "templateId": body["templateId"], "status": {"code": "NotConfigured"}})
 
     def _secrets(self, request: Request, principal: str) -> Response:
         directory = next((d for (p, _), d in self._directories.items() if p == principal), None)
