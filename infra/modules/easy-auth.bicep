@@ -1,0 +1,53 @@
+metadata description = 'Easy Auth of the function app. Requests without a sign-in go on: function keys and the app itself guard the routes.'
+
+@description('Name of the function app.')
+param functionAppName string
+
+@description('Client id of the app registration by which people sign in.')
+@minLength(36)
+@maxLength(36)
+param clientId string
+
+resource app 'Microsoft.Web/sites@2024-11-01' existing = {
+  name: functionAppName
+}
+
+resource signIn 'Microsoft.Web/sites/config@2024-11-01' = {
+  parent: app
+  name: 'authsettingsV2'
+  properties: {
+    platform: {
+      enabled: true
+      runtimeVersion: '~1'
+    }
+    globalValidation: {
+      requireAuthentication: false
+      unauthenticatedClientAction: 'AllowAnonymous'
+    }
+    httpSettings: {
+      requireHttps: true
+    }
+    identityProviders: {
+      azureActiveDirectory: {
+        enabled: true
+        registration: {
+          openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+          clientId: clientId
+          // Not a secret: it says that the managed identity stands for the registration.
+          clientSecretSettingName: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
+        }
+        validation: {
+          allowedAudiences: [
+            clientId
+          ]
+        }
+      }
+    }
+    login: {
+      // The app wants to know who it is, not her tokens.
+      tokenStore: {
+        enabled: false
+      }
+    }
+  }
+}
