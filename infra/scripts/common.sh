@@ -49,7 +49,9 @@ need_program() {
 
 # Stops unless the value of a variable looks as it should: what goes into SQL or an address is never anything else.
 need_shape() {
-    [ "$(printf '%s' "$2" | wc -l)" -eq 0 ] && printf '%s\n' "$2" | grep -Eqx "$3" || fail 2 "$1 is not $4."
+    if [ "$(printf '%s' "$2" | wc -l)" -ne 0 ] || ! printf '%s\n' "$2" | grep -Eqx "$3"; then
+        fail 2 "$1 is not $4."
+    fi
 }
 
 # shellcheck disable=SC2034 # for those who source this
