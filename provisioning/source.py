@@ -21,6 +21,12 @@ from provisioning.certificates import Certificate
 from provisioning.spelling import Spelling
 
 _REFERENCE = re.compile(r"\$(\w+)")
+_UNRESOLVED = "@Microsoft.KeyVault("
+"""So a setting begins whose secret Azure could not read; HR would take it for a wrong password, and might lock a user.
+
+https://learn.microsoft.com/azure/app-service/app-service-key-vault-references#troubleshoot-key-vault-references
+"""
+
 _HOST = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?|[0-9a-f:.]+", re.IGNORECASE | re.ASCII)
 _STEP = re.compile(r"""\['([^']+)'\]|\["([^"]+)"\]|([^.\[\]'"$]+)""")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
@@ -189,6 +195,10 @@ class _Reader:
         if not found:
             told = f": {self._fill_in[name]}" if name in self._fill_in else ""
             self.wrong(where, f"refers to the setting {name}, which is not set{told}.")
+        elif found.startswith(_UNRESOLVED):
+            mend = "put the secret into the vault, give the app Key Vault Secrets User on it, then restart the app"
+            self.wrong(where, f"refers to the setting {name}, whose reference to Key Vault gave nothing: {mend}.")
+            return ""
         elif not lines and not found.isprintable():
             self.wrong(where, f"refers to the setting {name}, which holds a line break or another control character.")
             return ""

@@ -1095,8 +1095,46 @@ APP_SETUP = (
     ),
 )
 
+INFRASTRUCTURE = (
+    _mistake(
+        "infrastructure: the host's storage takes keys",
+        _in("infra/modules/storage.bicep", "allowSharedKeyAccess: false", "allowSharedKeyAccess: true"),
+        "test_infra.py::test_what_must_hold_for_the_infrastructure_does",
+    ),
+    _mistake(
+        "infrastructure: a guard is not handed to the app",
+        _in("infra/main.bicep", "      MAX_DISABLES: maxDisables\n", ""),
+        "test_infra.py::test_what_must_hold_for_the_infrastructure_does",
+    ),
+    _mistake(
+        "infrastructure: the firewall stays open after a migration",
+        _in("infra/scripts/firewall.sh", "    trap close_firewall EXIT\n", ""),
+        "test_infra_scripts.py::test_the_firewall_is_open_for_as_long_as_the_script_runs_and_no_longer",
+    ),
+    _mistake(
+        "infrastructure: the app may delete what it sent",
+        _in(
+            "sql/grants.sql",
+            "GRANT SELECT, INSERT, UPDATE ON provisioning.ledger TO provisioning_app;",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON provisioning.ledger TO provisioning_app;",
+        ),
+        "test_least_privilege.py::test_every_statement_has_its_grant_and_every_grant_its_statement",
+    ),
+    _mistake(
+        "infrastructure: another call of Graph is made with a role that is not for it",
+        _in(GRAPH, "self._get(self._endpoint.job_url, JOB_ROLE)", "self._get(self._endpoint.job_url, LOGS_ROLE)"),
+        "test_least_privilege.py::test_each_call_of_the_app_is_made_with_the_role_that_microsoft_names",
+    ),
+    _mistake(
+        "HR_SOURCE: a secret that Azure could not read goes to HR as a password",
+        _in("provisioning/source.py", "elif found.startswith(_UNRESOLVED):", "elif False:"),
+        "test_source.py::test_a_secret_is_the_name_of_an_hr_setting",
+    ),
+)
+
 MISTAKES = (
     *APP_SETUP,
+    *INFRASTRUCTURE,
     *HR_SOURCE,
     *BY_HAND,
     *SELECTION,

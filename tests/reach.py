@@ -1,5 +1,5 @@
 """What the code can come to from where it begins, function by function, by reading it. It finds too much rather than
-too little: a method is reached wherever some method of that name is.
+too little: a method is reached where its class is and any attribute of that name is asked for.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ class Piece:
 
     place: Place
     body: tuple[ast.AST, ...]
-    method: bool = False
+    owner: str = ""
+    """The class of a method."""
 
 
 @functools.cache
@@ -43,7 +44,7 @@ def _pieces(module: str, tree: ast.Module) -> Iterator[Piece]:
             own = [n for n in methods if n.name.startswith("__")]
             rest = [n for n in node.body if not isinstance(n, ast.FunctionDef)]
             yield Piece((module, node.name), (*rest, *node.bases, *own))
-            yield from (Piece((module, n.name), (n,), method=True) for n in methods if n not in own)
+            yield from (Piece((module, n.name), (n,), owner=node.name) for n in methods if n not in own)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names = {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
@@ -63,38 +64,41 @@ def _imports(module: str) -> dict[str, Place]:
     return found
 
 
-@functools.cache
-def _methods() -> dict[str, tuple[Place, ...]]:
-    found: dict[str, set[Place]] = {}
-    for place, several in pieces().items():
-        if any(piece.method for piece in several):
-            found.setdefault(place[1], set()).add(place)
-    return {name: tuple(places) for name, places in found.items()}
-
-
-def _next(place: Place) -> Iterator[Place]:
-    module = place[0]
+def _next(place: Place) -> tuple[set[Place], set[str]]:
+    """Places that are named here, and attributes that are asked for of something unknown."""
+    module, places, attributes = place[0], set(), set()
     for node in (n for piece in pieces()[place] for part in piece.body for n in ast.walk(part)):
         if isinstance(node, ast.Attribute):
             owner = _imports(module).get(node.value.id) if isinstance(node.value, ast.Name) else None
             if owner and not owner[1]:
-                yield (owner[0], node.attr)
+                places.add((owner[0], node.attr))
             else:
-                yield from _methods().get(node.attr, ())
+                attributes.add(node.attr)
         elif isinstance(node, ast.Name):
-            yield _imports(module).get(node.id, (module, node.id))
+            places.add(_imports(module).get(node.id, (module, node.id)))
+    return places, attributes
 
 
 def reached(begin: Iterable[Place]) -> set[Place]:
     """Every place that can be come to from these."""
     seen: set[Place] = set()
-    left = list(begin)
+    asked: set[str] = set()
+    left = set(begin)
     while left:
-        place = left.pop()
-        if place not in seen and place in pieces():
+        for place in left & pieces().keys() - seen:
             seen.add(place)
-            left += _next(place)
+            places, attributes = _next(place)
+            left |= places
+            asked |= attributes
+        left = (left | set(_methods(seen, asked))) & pieces().keys() - seen
     return seen
+
+
+def _methods(seen: set[Place], asked: set[str]) -> Iterator[Place]:
+    """The methods of those names, of classes that are reached."""
+    for place, several in pieces().items():
+        if place[1] in asked and any(piece.owner and (place[0], piece.owner) in seen for piece in several):
+            yield place
 
 
 def texts(places: Iterable[Place]) -> set[str]:

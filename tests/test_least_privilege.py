@@ -207,54 +207,62 @@ def test_what_changes_the_schema_is_not_even_deployed() -> None:
 ENDPOINTS = {
     ("POST", "bulkUpload"): "SynchronizationData-User.Upload",
     ("GET", "job"): "Synchronization.Read.All",
-    ("GET", "schema"): "Synchronization.Read.All",
     ("GET", "auditLogs/provisioning"): "ProvisioningLog.Read.All",
 }
-"""The least privileged application permission of each call, by Microsoft's reference:
+"""Every call that the app makes, and its least privileged application permission by Microsoft's reference:
 
 https://learn.microsoft.com/graph/api/synchronization-synchronizationjob-post-bulkupload#permissions
 https://learn.microsoft.com/graph/api/synchronization-synchronizationjob-get#permissions
-https://learn.microsoft.com/graph/api/synchronization-synchronizationschema-get#permissions
 https://learn.microsoft.com/graph/api/provisioningobjectsummary-list#permissions
 """
 
 ADDRESSES = {
     "self._endpoint.url": "bulkUpload",
     "self._endpoint.job_url": "job",
-    "f'{self._endpoint.job_url}/schema'": "schema",
     "self._first_log_page(since)": "auditLogs/provisioning",
 }
 """How graph.py spells the addresses that it asks."""
 
-
-def graph_calls(source: str) -> set[tuple[str, str, str]]:
-    """Method, what is asked, and the role that the code takes for needed, of every call that graph.py begins."""
-    tree = ast.parse(source)
-    found = set()
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-            continue
-        words = [ast.unparse(argument) for argument in node.args]
-        if node.func.attr == "build_request" and words[1] != "url":
-            found.add((words[0].strip("'"), ADDRESSES.get(words[1], words[1]), "UPLOAD_ROLE"))
-        elif node.func.attr == "_get" and words[0] != "url":
-            found.add(("GET", ADDRESSES.get(words[0], words[0]), words[1]))
-        elif node.func.attr == "_get_patiently":
-            (begin,) = [
-                ast.unparse(n.value)
-                for n in ast.walk(tree)
-                if isinstance(n, ast.AnnAssign) and ast.unparse(n.target) == "url" and n.value
-            ]
-            found.add(("GET", ADDRESSES.get(begin, begin), words[1]))
-    return found
-
-
 SOURCE = (ROOT / "provisioning" / "graph.py").read_text("utf-8")
 
 
-def test_each_call_of_graph_needs_the_role_that_microsoft_names() -> None:
-    found = {(method, what): getattr(rights, role) for method, what, role in graph_calls(SOURCE)}
-    assert found == ENDPOINTS
+def graph_calls(source: str, functions: set[str] | None = None) -> dict[tuple[str, str], str]:
+    """Method and address of every call that begins in these functions (None: in any), and the role it is made with."""
+    found: dict[tuple[str, str], str] = {}
+    for function in ast.walk(ast.parse(source)):
+        if isinstance(function, ast.FunctionDef) and (functions is None or function.name in functions):
+            found |= _calls(function)
+    return found
+
+
+def _calls(function: ast.FunctionDef) -> dict[tuple[str, str], str]:
+    """Those that pass an address on as it came (`url`) begin nothing."""
+    began = {ast.unparse(n.target): n.value for n in ast.walk(function) if isinstance(n, ast.AnnAssign) and n.value}
+    found: dict[tuple[str, str], str] = {}
+    for node in ast.walk(function):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        words = [ast.unparse(began.get(ast.unparse(a), a)) for a in node.args]
+        if node.func.attr == "build_request":
+            method, address, role = words[0].strip("'"), words[1], "UPLOAD_ROLE"
+        elif node.func.attr in ("_get", "_get_patiently"):
+            method, address, role = "GET", words[0], words[1]
+        else:
+            continue
+        if address != "url":
+            found[method, ADDRESSES.get(address, address)] = getattr(rights, role)
+    return found
+
+
+def test_each_call_of_the_app_is_made_with_the_role_that_microsoft_names() -> None:
+    assert graph_calls(SOURCE, {name for module, name in APP if module == "graph"}) == ENDPOINTS
+
+
+def test_what_only_operators_ask_for_needs_no_other_role() -> None:
+    """`doctor` reads the schema, too, and is to be run with what the app has."""
+    every = graph_calls(SOURCE)
+    assert every.items() >= ENDPOINTS.items()
+    assert set(every.values()) == set(ENDPOINTS.values())
 
 
 def test_the_roles_that_are_granted_are_those_that_calls_need() -> None:
@@ -270,20 +278,24 @@ def test_the_roles_that_are_granted_are_those_that_calls_need() -> None:
     [
         ('build_request("POST", self._endpoint.url,', 'build_request("DELETE", self._endpoint.url,'),
         ("self._get(self._endpoint.job_url, JOB_ROLE)", "self._get(self._endpoint.job_url, LOGS_ROLE)"),
-        ("/schema", "/secrets"),
+        ("self._get(self._endpoint.job_url, JOB_ROLE)", 'self._get("https://graph.example/users", JOB_ROLE)'),
         ("self._get_patiently(url, LOGS_ROLE,", "self._get_patiently(url, JOB_ROLE,"),
     ],
 )
 def test_another_call_would_be_noticed(old: str, new: str) -> None:
     assert old in SOURCE
-    assert graph_calls(SOURCE.replace(old, new)) != graph_calls(SOURCE)
+    app = {name for module, name in APP if module == "graph"}
+    assert graph_calls(SOURCE.replace(old, new), app) != ENDPOINTS
 
 
-def test_nobody_else_speaks_to_graph() -> None:
-    """The address of the endpoint is used in graph.py only; what others know of it is no address."""
-    users = set()
-    for path in (ROOT / "provisioning").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Attribute) and node.attr in ("job_url", "logs_url"):
-                users.add(path.stem)
-    assert users <= {"graph", "settings"}
+def test_the_app_speaks_to_graph_in_one_module_only() -> None:
+    """What makes an address of the endpoint out of its parts, of all that the app comes to."""
+    speaking = {
+        place[0]
+        for place in APP
+        for piece in reach.pieces()[place]
+        for part in piece.body
+        for node in ast.walk(part)
+        if isinstance(node, ast.Attribute) and node.attr in ("job_url", "logs_url")
+    }
+    assert speaking == {"graph"}

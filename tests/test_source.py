@@ -21,6 +21,7 @@ ENVIRON = {
     "SQL_CONNECTION_STRING": "Server=x;PWD=s3cret",
     "HR_EMPTY": "",
     "HR_WIDE": "s3crét",
+    "HR_UNRESOLVED": "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/hr-s3cret)",
 }
 DESIGN = """
 {"client": {"base_url": "https://hr.example/", "auth": {"type": "http_basic", "username": "svc", "password": "$HR_PASSWORD"},
@@ -521,6 +522,7 @@ def test_a_reference_that_is_no_ascii_may_go_where_no_header_is() -> None:
         ("$hr_password", "only settings whose names begin with HR_"),
         ("$HR_NOWHERE", "refers to the setting HR_NOWHERE, which is not set"),
         ("$HR_EMPTY", "refers to the setting HR_EMPTY, which is not set"),
+        ("$HR_UNRESOLVED", "HR_UNRESOLVED, whose reference to Key Vault gave nothing: put the secret into the vault"),
     ],
 )
 def test_a_secret_is_the_name_of_an_hr_setting(value: str, told: str) -> None:
