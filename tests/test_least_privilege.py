@@ -210,7 +210,9 @@ ENDPOINTS = {
     ("GET", "schema"): "Synchronization.Read.All",
     ("GET", "auditLogs/provisioning"): "ProvisioningLog.Read.All",
 }
-"""Every call that the app comes to (the schema is `doctor`'s; an attribute of that name is the app's, too), and its least privileged application permission by Microsoft's reference:
+"""Every call that the app comes to, and its least privileged application permission by Microsoft's reference.
+
+It is `doctor` that asks for the schema; tests/reach.py takes it for the app's, as other things have such an attribute.
 
 https://learn.microsoft.com/graph/api/synchronization-synchronizationjob-post-bulkupload#permissions
 https://learn.microsoft.com/graph/api/synchronization-synchronizationjob-get#permissions
