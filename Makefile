@@ -2,24 +2,35 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+TOOLS := .venv/.tools
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+LOCK = $(BIN)/uv pip compile --quiet --generate-hashes $(if $(UPGRADE),--upgrade)
 
-.PHONY: demo console test soak mutants check format emulators pictures help
+.PHONY: demo console start test soak mutants check format emulators pictures setup lock audit sbom help
 
 help:
 	@echo "make demo       the whole way of 1,000 people, on the embedded database and the emulators"
 	@echo "make console    the operators' page on this machine, filled with an invented fortnight"
+	@echo "make start      the app as Azure runs it: emulators, Azurite and func start, ended together by Ctrl-C"
 	@echo "make test       the tests"
 	@echo "make soak       a month of hourly runs under a simulated clock, and 1,000 more histories full of faults"
 	@echo "make mutants    plant mistakes in a copy, one by one, and see that a test kills each"
 	@echo "make check      format, lint, types and the tests (which lint the SQL)"
-	@echo "make emulators  an HR API and a Graph on this machine, for func start"
+	@echo "make emulators  an HR API and a Graph on this machine, without the rest of make start"
 	@echo "make pictures   docs/img/, the operators' page as README shows it (needs a chromium)"
+	@echo "make lock       requirements*.txt, with hashes, from requirements*.in (UPGRADE=1: the newest that fit)"
+	@echo "make audit      known vulnerabilities of what is locked (asks the package index)"
+	@echo "make sbom       dist/sbom.cdx.json, what is deployed as CycloneDX tells it"
 
 demo: $(READY)
 	$(BIN)/python -m tests.demo
 
 console: $(READY)
 	$(BIN)/python -m tests.console
+
+# ONLY="update_employees": only these functions. DEBUG=1: the worker waits on port 9091 for a debugger. See docs/local.md.
+start: $(READY)
+	$(BIN)/python -m tests.start $(if $(DEBUG),--debug) $(if $(ONLY),--only $(ONLY))
 
 # One worker more than a small machine has cores: some tests only wait.
 test: $(READY)
@@ -48,9 +59,31 @@ emulators: $(READY)
 pictures: $(READY)
 	$(BIN)/python -m tests.pictures
 
+setup: $(READY)
+
+# For every interpreter from 3.11 on and every system at once. What is locked stays as long as it fits.
+lock: $(TOOLS)
+	$(LOCK) --universal --python-version 3.11 requirements.in -o requirements.txt
+	$(LOCK) --universal --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	$(LOCK) --no-deps --python-version 3.13 requirements-worker.in -o requirements-worker.txt
+	$(LOCK) --universal --python-version 3.11 requirements-tools.in -o requirements-tools.txt
+
+audit: $(TOOLS)
+	$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements.txt
+	$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r requirements-dev.txt
+
+sbom: $(TOOLS)
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--validate -o dist/sbom.cdx.json requirements.txt
+
 $(READY): requirements.txt requirements-dev.txt requirements-worker.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.12')"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --ignore-requires-python -r requirements-worker.txt
+	$(INSTALL) -r requirements.txt -r requirements-dev.txt
+	$(INSTALL) --no-deps --ignore-requires-python -r requirements-worker.txt
+	touch $@
+
+$(TOOLS): $(READY) requirements-tools.txt
+	$(INSTALL) -r requirements-tools.txt
 	touch $@

@@ -25,6 +25,7 @@ from provisioning.jobs import Selection
 from provisioning.pacing import Clock
 from provisioning.runs import Report
 from provisioning.settings import Settings
+from tests import start
 from tests.canary import Canary
 from tests.clock import MovedClock
 from tests.emulators import people
@@ -36,6 +37,8 @@ NOT_TESTED = "SQL SERVER IS NOT TESTED: set TEST_SQLSERVER to an ODBC connection
 NO_DRIVER = "A FAILING SQL SERVER IS NOT TESTED: Microsoft's ODBC driver cannot be loaded; apt-get install unixodbc"
 NO_ODBC = "LOGINS THROUGH ODBC ARE NOT TESTED: pyodbc cannot be loaded; apt-get install unixodbc"
 NO_BROWSER = "THE PAGE IS NOT TESTED IN A BROWSER: no chromium is found; apt-get install chromium, or set TEST_CHROMIUM"
+NO_AZURITE = f"AZURITE ITSELF IS NOT TESTED: npm install --global azurite@{start.AZURITE}"
+NOT_LINTED = "NOT LINTED: {} cannot be run; pip install --require-hashes -r requirements-dev.txt"
 TABLES = (
     *("dbo.Employees", "dbo.Organizations", "dbo.Locations", "dbo.AbsentRecords", "dbo.EmployeeAccounts"),
     *(f"provisioning.{t}" for t in ("ledger", "intents", "forced", "refused", "leases", "calls")),
@@ -306,6 +309,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     told += [reason for reason in (NO_ODBC, NO_DRIVER) if any(reason in one for one in skipped)]
     _tell_loudly(terminalreporter, "SQL Server", told)
     _tell_loudly(terminalreporter, "Browser", [NO_BROWSER] if any(NO_BROWSER in one for one in skipped) else [])
+    _tell_loudly(terminalreporter, "Storage", [NO_AZURITE] if any(NO_AZURITE in one for one in skipped) else [])
+    _tell_loudly(terminalreporter, "Linters", sorted({one for one in skipped if "NOT LINTED" in one}))
 
 
 def _tell_loudly(terminalreporter: Any, title: str, told: list[str]) -> None:
