@@ -25,7 +25,7 @@ from provisioning.jobs import Selection
 from provisioning.pacing import Clock
 from provisioning.runs import Report
 from provisioning.settings import Settings
-from tests import start
+from tests import driver, start
 from tests.canary import Canary
 from tests.clock import MovedClock
 from tests.emulators import people
@@ -326,8 +326,4 @@ def with_driver(text: str) -> str:
 
     if re.search(r"(?i)driver\s*=", text) or any(n.startswith("ODBC Driver 1") for n in pyodbc.drivers()):
         return text
-    import mssql_python_odbc  # noqa: PLC0415
-
-    found = sorted(Path(mssql_python_odbc.__file__).parent.rglob("debian_ubuntu/x86_64/lib/libmsodbcsql*"))
-    assert found, "no ODBC driver for SQL Server is installed, and mssql-python-odbc brought none"
-    return f"Driver={found[0]};{text}"
+    return f"Driver={driver.path()};{text}"

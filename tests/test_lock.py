@@ -165,4 +165,4 @@ def test_what_is_deployed_is_the_app_and_nothing_else() -> None:
     }
     kinds = {Path(path).suffix for path in left if path.startswith("provisioning/")}
     assert kinds <= {".py", ".sql", ".json", ".css", ".js", ".html", ".svg"}, kinds
-    assert {"provisioning/jobs.py", "provisioning/queries/begin_run.sql"} <= left
+    assert {"provisioning/jobs.py", "provisioning/queries/accept_mapping.sql"} <= left

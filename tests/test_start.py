@@ -34,7 +34,7 @@ if behaviour == "stubborn":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 worker = subprocess.Popen([sys.executable, "-IS", "-c", WORKER])
 def answer(server):
-    body = b'{{"state": "Running"}}'
+    body = b'{{"state": "Running", "jobs": {{"ingest": {{"exit_code": 0, "counts": {{"fetched": 1000}}}}}}}}'
     while True:
         connection, _ = server.accept()
         with connection:
