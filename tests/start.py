@@ -33,7 +33,7 @@ AZURITE = "3.37.0"
 AZURITE_PORTS = {"blob": 10000, "queue": 10001, "table": 10002}
 DEBUG_PORT = 9091
 STORAGE_SECONDS = 300.0
-"""How long storage and emulators may take to answer: npx fetches Azurite the first time, some 100 MB."""
+"""How long storage and emulators may take to answer: npx fetches Azurite the first time, 360 MB on disk."""
 
 GRACE_SECONDS = 15.0
 """How long after Ctrl-C a part may take to end by itself."""
@@ -47,38 +47,39 @@ NO_NPX = f"""`npx` is not found: Azurite, the storage on this machine, needs Nod
 Or, where you have it otherwise: npm install --global azurite@{AZURITE}"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
-    """One of the programs: its ports by what listens there, and what its environment has more."""
+    """One of the programs: its ports by what listens there, what its environment has more, how it is asked to end."""
 
     name: str
     command: tuple[str, ...]
     ports: Mapping[str, int]
     environ: Mapping[str, str] = field(default_factory=dict)
+    ends_by: signal.Signals = signal.SIGINT
 
 
 @dataclass
 class Running:
     """The parts that were started, each at the head of a process group of its own."""
 
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[Part, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, part: Part) -> None:
         environ = {**os.environ, **part.environ}
         # A session of its own: Ctrl-C reaches this program alone, which then ends them in order.
-        self.processes[part.name] = subprocess.Popen(
+        self.processes[part] = subprocess.Popen(
             part.command, env=environ, stdin=subprocess.DEVNULL, start_new_session=True
         )
 
     def ended(self) -> tuple[str, int] | None:
         """Who has ended though nobody asked, and its exit code."""
-        codes = ((name, process.poll()) for name, process in self.processes.items())
+        codes = ((part.name, process.poll()) for part, process in self.processes.items())
         return next(((name, code) for name, code in codes if code is not None), None)
 
     def end(self, seconds: float = GRACE_SECONDS) -> None:
         """Ctrl-C for each, with all that it started; whoever is still there after so many seconds is killed."""
-        for process in reversed(self.processes.values()):
-            _signal(process, signal.SIGINT)
+        for part, process in reversed(self.processes.items()):
+            _signal(process, part.ends_by)
         deadline = time.monotonic() + seconds
         for process in self.processes.values():
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -150,7 +151,8 @@ def _emulators(found: Mapping[str, str]) -> Part | None:
     command = (sys.executable, "-m", "tests.emulators", "--hr-port", str(hr), "--graph-port", str(graph))
     ports = {"the emulated HR": hr, "the emulated Graph": graph}
     password = {"EMULATOR_HR_PASSWORD": found["HR_PASSWORD"]} if found.get("HR_PASSWORD") else {}
-    return Part("emulators", command, {what: port for what, port in ports.items() if port}, password)
+    listening = {what: port for what, port in ports.items() if port}
+    return Part("emulators", command, listening, password, signal.SIGTERM)  # which tells no traceback while it begins
 
 
 def _base_url(source: str) -> str:

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
+from provisioning import rights
 from tests import start
-from tests.conftest import NOT_LINTED
+from tests.conftest import NOT_LINTED, TABLES
 from tests.test_lock import PYTHONS
 from tests.test_start import Folder, folder  # noqa: F401 - a fixture
 
@@ -283,7 +284,7 @@ def host(folder: Folder, *options: str, **environ: str) -> subprocess.CompletedP
     (folder.path / "local.settings.json").write_text(json.dumps({"Values": folder.values}), "utf-8")
     env = {"PATH": f"{folder.programs}:/usr/bin:/bin", "PORT": str(folder.host), "PYTHON": sys.executable, **environ}
     command = ["bash", str(ROOT / ".ci" / "host"), *options]
-    return subprocess.run(command, cwd=folder.path, env=env, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=folder.path, env=env, capture_output=True, text=True, check=False, timeout=100)
 
 
 def test_the_check_of_the_real_host_calls_a_timer_and_ends_all(folder: Folder) -> None:  # noqa: F811
@@ -323,3 +324,44 @@ def test_dependabot_looks_weekly_at_python_actions_and_images_and_waits_a_week()
     assert ignored == set(
         re.findall(r"^([a-z-]+)==", (ROOT / "requirements-worker.in").read_text("utf-8"), re.MULTILINE)
     )
+
+
+# --- the pages ----------------------------------------------------------------------------------------------------
+
+PIPELINE = (ROOT / "docs" / "pipeline.md").read_text("utf-8")
+SECURITY = (ROOT / "SECURITY.md").read_text("utf-8")
+
+
+def rows(text: str, title: str) -> list[list[str]]:
+    """The cells of the table whose first column is called so."""
+    table = text.partition(f"| {title} |")[2].partition("| ---")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip().strip("|").split(" | ")] for line in table.splitlines()[1:]]
+
+
+def test_the_page_tells_every_job_every_variable_and_every_lock() -> None:
+    assert [row[0] for row in rows(PIPELINE, "job")] == list(WORKFLOWS["ci"]["jobs"])
+    variables = {name for row in rows(PIPELINE, "variable") for name in re.findall(r"`(\w+)`", row[0])}
+    assert variables == set(JOBS["deploy", "deploy"]["env"])
+    assert set(re.findall(r"`(requirements[\w-]*\.in)`", PIPELINE)) == {p.name for p in ROOT.glob("requirements*.in")}
+    targets = set(re.findall(r"`make ([a-z]+)", PIPELINE))
+    assert {"lock", "audit", "sbom", "check"} <= targets <= TARGETS
+
+
+def test_the_subject_of_the_federated_credential_is_that_of_the_environment() -> None:
+    (environment,) = re.findall(r"--subject repo:OWNER/REPOSITORY:environment:(\w+)", PIPELINE)
+    assert environment in WORKFLOWS["deploy"]["on"]["workflow_dispatch"]["inputs"]["environment"]["options"]
+
+
+def test_security_tells_of_every_role_and_of_every_table_what_it_keeps() -> None:
+    assert [row[0].strip("`") for row in rows(SECURITY, "role")] == [rights.UPLOAD_ROLE, *rights.READING_ROLES]
+    tables = [name for row in rows(SECURITY, "table") for name in re.findall(r"`([\w.]+)`", row[0])]
+    assert sorted(tables) == sorted(TABLES)
+    granted = set(re.findall(r"CREATE ROLE (\w+)", (ROOT / "sql" / "grants.sql").read_text("utf-8")))
+    assert granted <= set(re.findall(r"`(\w+)`", SECURITY))
+
+
+@pytest.mark.parametrize("name", ["SECURITY.md", "docs/pipeline.md"])
+def test_the_files_that_the_pages_link_to_exist(name: str) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)", (ROOT / name).read_text("utf-8")) if "://" not in link]
+    assert links
+    assert all(((ROOT / name).parent / link).exists() for link in links)
