@@ -1132,10 +1132,34 @@ INFRASTRUCTURE = (
     ),
 )
 
+PIPELINE = (
+    _mistake(
+        "Dependencies: pip takes what has another hash",
+        _in("Makefile", " --require-hashes\n", "\n"),
+        "test_lock.py::test_make_installs_by_hash_only",
+    ),
+    _mistake(
+        "Local start: a worker outlives Ctrl-C",
+        _in("tests/start.py", "            _signal(process, signal.SIGKILL)", "            process.kill()"),
+        "test_start.py::test_who_does_not_end_by_itself_is_killed_with_its_workers",
+    ),
+    _mistake(
+        "Smoke test: everybody on the machine sees the key",
+        _in(".ci/smoke", '"${ask[@]}" "$url"', '"${ask[@]}" -H "x-functions-key: $key" "$url"'),
+        "test_workflows.py::test_the_smoke_test_asks_for_the_status_with_a_key_that_nobody_sees",
+    ),
+    _mistake(
+        "Deployment: what CI found does not matter",
+        _in(".github/workflows/deploy.yml", "    needs: ci\n", ""),
+        "test_workflows.py::test_a_deployment_migrates_as_the_deployer_then_deploys_then_looks",
+    ),
+)
+
 MISTAKES = (
     *APP_SETUP,
     *INFRASTRUCTURE,
     *HR_SOURCE,
+    *PIPELINE,
     *BY_HAND,
     *SELECTION,
     *LEDGER_MISTAKES,
