@@ -418,7 +418,9 @@ def _add_onboarding(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add = verbs.add_parser("add-columns", help="write a script for fields that a table does not have")
     for parser in (infer, add):
         parser.add_argument("table", metavar="NAME", help="the table, which is the name of HR_SOURCE's resource")
-        parser.add_argument("--from", dest="saved", type=Path, metavar="FILE", help="a saved response instead: JSON")
+        parser.add_argument(
+            "--from", dest="saved", type=Path, metavar="FILE", help="a saved response instead: JSON, or CSV"
+        )
         parser.add_argument("--data-selector", metavar="PATH", help="where FILE has its list of records, such as data")
     add.add_argument("fields", nargs="*", metavar="FIELD", help="these only (as they are told: a nested one as a_b)")
 

@@ -37,13 +37,20 @@ def decoded(parts: Iterable[bytes], coding: str, most: int) -> bytes:
     Never holds more than that and a step of 256 KB. Raises Refused, and Truncated for a body that ends before its
     end-of-stream marker (which httpx takes for complete), or goes on after it.
     """
-    undone = _undone(parts, coding.strip().lower())
     body = bytearray()
-    for piece in undone:
+    for piece in pieces(parts, coding, most):
         body += piece
-        if len(body) > most:
-            raise Refused(f"is larger than {most} bytes")
     return bytes(body)
+
+
+def pieces(parts: Iterable[bytes], coding: str, most: int) -> Iterator[bytes]:
+    """The same, a piece at a time, for a body that is kept elsewhere than in memory."""
+    size = 0
+    for piece in _undone(parts, coding.strip().lower()):
+        size += len(piece)
+        if size > most:
+            raise Refused(f"is larger than {most} bytes")
+        yield piece
 
 
 def _undone(parts: Iterable[bytes], coding: str) -> Iterable[bytes]:

@@ -319,7 +319,7 @@ def _columns(patient: _Patient) -> _Result:
             told = f"{table.name}: fields without a column, not kept: {', '.join(sorted(fetch.unknown_fields))}"
             result.warnings.append((told, f"python -m provisioning add-columns {table.name}, or let it be"))
         for one in fetch.rejected[:3]:
-            told = f"{table.name} {one.key or '(no key)'} would be rejected: {'; '.join(one.reasons)}"
+            told = f"{table.name} {one.name} would be rejected: {'; '.join(one.reasons)}"
             result.warnings.append((told, "mend the record in HR, or the column"))
     return result
 

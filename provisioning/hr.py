@@ -1,20 +1,22 @@
 """The HR API: requests, answers, single records. Yields records as HR spells them.
 
-Described by HR_SOURCE, see `provisioning.source`; how pages follow each other is told by `provisioning.paginators`.
+Described by HR_SOURCE, see `provisioning.source`; how pages follow each other is told by `provisioning.paginators`,
+and what HR exports as a whole file by `provisioning.exports`.
 """
 
 import functools
 import logging
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import httpx
 
-from provisioning import bodies, paginators, retry, spelling, transport
+from provisioning import bodies, exports, paginators, retry, spelling, transport
 from provisioning.credentials import Credentials
 from provisioning.errors import TransportError, Unavailable, UpstreamError
 from provisioning.pacing import Clock, Pace
@@ -68,6 +70,9 @@ class HrApi:
         `ahead`: the next page is asked for while one is worked on, so that HR's time and ours do not add up.
         Raises UpstreamError when a page cannot be had, or the pages do not add up to a complete fetch.
         """
+        if resource.csv:
+            yield from self._exported(resource, since)
+            return
         before: tuple[int, list[Any]] | None = None
         records = count = 0
         for page in self._walked(resource, since, ahead):
@@ -79,6 +84,29 @@ class HrApi:
                 raise UpstreamError(f"{resource.table}: more than {MOST_PAGES} pages or {MOST_RECORDS} records.")
             before = ends
             yield page
+
+    def _exported(self, resource: Resource, since: datetime | None) -> Iterator[list[Any]]:
+        """The same of a file of CSV, which is here as a whole before the first of its records is."""
+        records = 0
+        with tempfile.TemporaryFile() as file:
+            if self._source.folder is not None:
+                exports.copy(self._source.folder, resource, file, self._clock, self._ends)
+            else:
+                self._download(resource, since, file)
+            for page in exports.pages(resource, file):
+                self._check_time(resource)
+                records += len(page)
+                if records > MOST_RECORDS:
+                    raise UpstreamError(f"{resource.table}: more than {MOST_RECORDS} records.")
+                yield page
+
+    def _download(self, resource: Resource, since: datetime | None, file: BinaryIO) -> None:
+        query, body = _with_since(resource, since)
+        url = self._url(resource, resource.path)
+        asked = url.copy_merge_params(query) if query else url
+        reply = self._answer(resource, resource.method, asked, body if resource.method == "POST" else None, into=file)
+        modified, now = (retry.http_date(reply.headers.get(name)) for name in ("Last-Modified", "Date"))
+        exports.check_age(resource, modified, now or self._clock.utc_now())
 
     def record(self, resource: Resource, key: str) -> Any | None:
         """One record by its key (`item_path`), or None where HR answers 404. Raises UpstreamError."""
@@ -142,18 +170,28 @@ class HrApi:
         return Page(records, document, reply.headers), len(reply.body)
 
     def _answer(
-        self, resource: Resource, method: str, url: httpx.URL, body: Any = None, *, missing: bool = False
+        self,
+        resource: Resource,
+        method: str,
+        url: httpx.URL,
+        body: Any = None,
+        *,
+        missing: bool = False,
+        into: BinaryIO | None = None,
     ) -> Any:
-        """One answer, asked for again where that may help; None for a 404 where one may be `missing`."""
+        """One answer, asked for again where that may help; None for a 404 where one may be `missing`.
+
+        `into`: what takes its body, where that is a whole file.
+        """
         self._check_time(resource)
-        renewed = False
+        renewed, patience = False, retry.PAGE_PATIENCE if into is None else transport.DOWNLOAD_DEADLINE
         try:
-            for attempt, seconds in retry.asking(self._clock, self._ends):
+            for attempt, seconds in retry.asking(self._clock, self._ends, patience):
                 with attempt:
-                    reply = self._asked(resource, method, url, body, seconds)
+                    reply = self._asked(resource, method, url, body, seconds, into)
                     if reply.status == 401 and not renewed and self._credentials.refused():
                         renewed = True  # once: a token may have been taken back before its time
-                        reply = self._asked(resource, method, url, body, seconds)
+                        reply = self._asked(resource, method, url, body, seconds, into)
                     if missing and reply.status == 404:
                         return None
                     _check(resource, reply)
@@ -161,16 +199,27 @@ class HrApi:
             raise UpstreamError(f"{resource.table}: HR: {exc}.") from None
         return reply
 
-    def _asked(self, resource: Resource, method: str, url: httpx.URL, body: Any, seconds: float) -> transport.Reply:
+    def _asked(
+        self, resource: Resource, method: str, url: httpx.URL, body: Any, seconds: float, into: BinaryIO | None
+    ) -> transport.Reply:
         """One attempt, at its pace and with credentials that are good now."""
         began = self._clock.monotonic()
-        headers = httpx.Headers({"Accept": "application/json"})
+        headers = httpx.Headers({"Accept": "application/json" if into is None else "text/csv, */*;q=0.5"})
         for more in (self._source.headers, resource.headers, self._credentials.headers(_an_attempt(seconds))):
             headers.update(more)
         self._keep_pace(resource)
         shown = url.copy_merge_params(self._credentials.query) if self._credentials.query else url
-        request = self._http.build_request(method, shown, headers=headers, json=body)
-        return transport.exchange(self._http, request, _an_attempt(seconds - (self._clock.monotonic() - began)))
+        left = seconds - (self._clock.monotonic() - began)
+        if into is None:
+            request = self._http.build_request(method, shown, headers=headers, json=body)
+            return transport.exchange(self._http, request, _an_attempt(left))
+        request = self._http.build_request(method, shown, headers=headers, json=body, timeout=transport.PATIENT)
+        try:
+            return transport.download(self._http, request, into, _an_attempt(left, transport.DOWNLOAD_DEADLINE))
+        except OSError:
+            raise UpstreamError(
+                f"{resource.table}: there is no room for HR's answer in this app's temporary folder."
+            ) from None
 
     def _check_time(self, resource: Resource, wait: float = 0.0) -> None:
         if self._ends is not None and self._clock.monotonic() + wait > self._ends:
@@ -205,9 +254,9 @@ class HrApi:
         return url
 
 
-def _an_attempt(seconds: float) -> float:
+def _an_attempt(seconds: float, most: float = transport.DEADLINE) -> float:
     """Of the seconds that are left, those that one exchange may take."""
-    return max(0.1, min(seconds, transport.DEADLINE))
+    return max(0.1, min(seconds, most))
 
 
 def _with_since(resource: Resource, since: datetime | None) -> tuple[dict[str, Any], dict[str, Any]]:

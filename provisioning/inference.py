@@ -7,14 +7,14 @@ ingest looks at it (`mirror.flatten`, `mirror.typed`), so that what was seen fit
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from provisioning import mirror
 from provisioning.errors import WrongUsage
 from provisioning.mirror import Column
-from provisioning.spelling import AS_IT_COMES, Spelling
+from provisioning.spelling import AS_IT_COMES, NUMBERED, Spelling
 
 MOST_COLUMNS = 1000
 """SQL Server's tables hold 1,024."""
@@ -32,7 +32,32 @@ _LENGTHS, _KEY_LENGTHS = (50, 100, 200, 400, 1000, 2000, 4000), (20, 50, 100, LO
 _PLAIN_NAME = re.compile(r"[\w$#@./:&+() -]+")
 _DAY, _MOMENT = Column("", "date"), Column("", "datetime2", scale=7)
 _DAY_WORDS = {"date", "day", "dob", "birthday", "on", "from", "to", "until", "start", "end"}
+_CODE_WORDS = {
+    *(
+        "id",
+        "uuid",
+        "code",
+        "number",
+        "no",
+        "nr",
+        "num",
+        "key",
+        "ref",
+        "account",
+        "iban",
+        "ssn",
+        "pin",
+        "badge",
+        "card",
+    ),
+    *("phone", "telephone", "tel", "mobile", "fax", "ext", "extension", "zip", "zipcode", "postal", "postcode", "plz"),
+    *("center", "centre", "grade", "room", "building"),
+}
+"""Words of names whose digits are no number: tomorrow's may begin with a zero, or have a letter."""
+
 _EXACT_DIGITS = 28
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,17})", re.ASCII)
+_FRACTION = re.compile(r"-?(?:0|[1-9]\d{0,17})\.\d{1,9}", re.ASCII)
 _TOKEN = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_]+")
 
 
@@ -91,6 +116,7 @@ class _Seen:
     words: dict[str, int] | None = field(default_factory=dict)
 
     spelling: Spelling = AS_IT_COMES
+    texts: Spelling | None = None
 
     def take(self, value: Any) -> None:
         """One value. None and the empty text are none."""
@@ -109,6 +135,7 @@ class _Seen:
             self.words = self.words if len(self.words) <= MOST_WORDS else None
 
     def _note_kind(self, value: Any) -> None:
+        value = _as_number(self.texts, value) if self.texts and isinstance(value, str) else value
         if isinstance(value, bool | list):
             self.kinds.add(type(value).__name__)
         elif isinstance(value, int):
@@ -135,10 +162,15 @@ class _Seen:
 class Survey:
     """Looks at records, page by page; `shape` says what table holds them."""
 
-    def __init__(self, spelling: Spelling = AS_IT_COMES) -> None:
-        """Nothing has been seen; `spelling`: how HR_SOURCE says the records are spelled."""
+    def __init__(self, spelling: Spelling = AS_IT_COMES, *, untyped: bool = False) -> None:
+        """Nothing has been seen; `spelling`: how HR_SOURCE says the records are spelled.
+
+        `untyped`: they come as texts, whatever they mean, and a number is what is written as one.
+        """
         self.records = 0
         self._spelling = spelling
+        dates = tuple(f for f in spelling.date_formats if f not in NUMBERED)
+        self._texts = replace(spelling, date_formats=dates) if untyped else None
         self._seen: dict[str, _Seen] = {}
         self._alike: dict[str, str] = {}
         self._too_like: dict[str, str] = {}
@@ -179,7 +211,7 @@ class Survey:
             if self._alike.setdefault(unicodedata.normalize("NFKC", folded).casefold(), folded) != folded:
                 self._too_like[name] = "another field's name is the same to a database"
                 continue
-            seen = self._seen.setdefault(folded, _Seen(name, spelling=self._spelling))
+            seen = self._seen.setdefault(folded, _Seen(name, spelling=self._spelling, texts=self._texts))
             if folded in mine:
                 seen.clashes = seen.clashes or mine[folded] != value
                 continue
@@ -279,6 +311,8 @@ def _column(seen: _Seen) -> Column:
 
 
 def _number(seen: _Seen) -> Column | None:
+    if seen.texts and _CODE_WORDS & set(tokens(seen.name)):
+        return None
     if seen.kinds == {"int"} and seen.largest < 2**63:
         return Column(seen.name, "int" if seen.largest * 10 < 2**31 else "bigint")
     if "decimal" in seen.kinds and seen.kinds <= {"int", "decimal"}:
@@ -316,6 +350,19 @@ def _spelled(spelling: Spelling, text: str, column: Column) -> Any:
         return spelling.moment(text, column.type)
     except ValueError:
         return object()
+
+
+def _as_number(spelling: Spelling, text: str) -> int | Decimal | str:
+    """The number that a text is, where it is one and no date: not 007, +45 or 1e3."""
+    if _spelled(spelling, text, _DAY) != text:
+        return text
+    try:
+        number = str(spelling.number(text, "decimal")).strip()
+    except ValueError:
+        return text
+    if _WHOLE.fullmatch(number):
+        return int(number)
+    return Decimal(number) if _FRACTION.fullmatch(number) else text
 
 
 def _fits(value: Any, column: Column) -> bool:

@@ -199,7 +199,8 @@ def _spool_changes(
                 _spool(db, fetch, rows[: database.ROWS_A_STATEMENT], spool, partial=partial)
                 rows = rows[database.ROWS_A_STATEMENT :]
         if fetch.repeats(len(page), before):
-            raise UpstreamError(f"{fetch.table.name}: HR gave the same page twice; check the paginator's parameters.")
+            mend = "look at HR's file" if resource.csv else "check the paginator's parameters"
+            raise UpstreamError(f"{fetch.table.name}: HR gave the same page twice; {mend}.")
         yield
     _spool(db, fetch, rows, spool, partial=partial)
 
@@ -293,7 +294,7 @@ def _count_fetch(fetch: Fetch, missing: int, report: Report) -> None:
         rejected=fetch.rejections,
     )
     for one in fetch.rejected:
-        report.note(f"rejected {one.table} {one.key or '(no key)'}: {'; '.join(one.reasons)}")
+        report.note(f"rejected {one.table} {one.name}: {'; '.join(one.reasons)}")
     report.untold += fetch.rejections - len(fetch.rejected)
 
 

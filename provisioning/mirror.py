@@ -104,11 +104,20 @@ class Table:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A record that is not written; `key` is None where it has none. Reasons name columns, never values."""
+    """A record that is not written; `key` is None where it has none, `line` where it is in no file of lines.
+
+    Reasons name columns, never values.
+    """
 
     table: str
     key: str | None
     reasons: tuple[str, ...]
+    line: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What to call it by."""
+        return (self.key or "(no key)") + ("" if self.line is None else f" (line {self.line})")
 
 
 @dataclass
@@ -198,7 +207,7 @@ class Fetch:
         self.fetched += 1
         if not isinstance(record, Mapping):
             self.keyless += 1
-            self._reject(None, ["the record is not an object"])
+            self._reject(record, None, ["the record is not an object"])
             return None
         try:
             values, reasons = self._values(flatten(record))
@@ -209,15 +218,15 @@ class Fetch:
         if not canonical:
             self.keyless += 1
             self._count_unfit(self.table.key.name)
-            self._reject(None, [f"{self.table.key.name} is missing", *reasons])
+            self._reject(record, None, [f"{self.table.key.name} is missing", *reasons])
             return None
         if canonical in self.seen:
-            self._reject(str(key), ["a second record with this key", *reasons])
+            self._reject(record, str(key), ["a second record with this key", *reasons])
             return None
         self.seen.add(canonical)
         row, wrong = self._typed(values)
         if reasons or wrong:
-            self._reject(str(key), reasons + wrong)
+            self._reject(record, str(key), reasons + wrong)
             return None
         if self.table.key.type in _TEXTS:
             row[self.table.key.name] = self.held_keys.get(canonical, row[self.table.key.name])
@@ -240,9 +249,9 @@ class Fetch:
             if column is None:
                 self._note_unknown(name, value)
                 continue
-            if column.type in spelling.DATED:
+            if column.type in spelling.DATED or (column.type in spelling.NUMERIC and self.spelling.decimal_separator):
                 try:
-                    value = self.spelling.moment(value, column.type)
+                    value = self.spelling.meant(value, column.type)
                 except ValueError as exc:
                     reasons.append(f"{column.name}: {exc}")
                     self._count_unfit(column.name)
@@ -279,10 +288,11 @@ class Fetch:
         """A value does not fit its column, or there is none where the column needs one."""
         self._unfit[name] = self._unfit.get(name, 0) + 1
 
-    def _reject(self, key: str | None, reasons: list[str]) -> None:
+    def _reject(self, record: Any, key: str | None, reasons: list[str]) -> None:
         self.rejections += 1
         if len(self.rejected) < MOST_TOLD:
-            self.rejected.append(Rejected(self.table.name, None if key is None else told(key), tuple(reasons)))
+            name, line = None if key is None else told(key), getattr(record, "line", None)
+            self.rejected.append(Rejected(self.table.name, name, tuple(reasons), line))
 
     def _count_emptied(self, before: Values, row: Values) -> None:
         for name, value in before.items():

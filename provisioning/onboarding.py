@@ -7,11 +7,13 @@ never meet them.
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from provisioning import bodies, database, migration, mirror, recognition, retry, runs, scaffold, source
+from provisioning import bodies, database, delimited, migration, mirror, recognition, retry, runs, scaffold, source
 from provisioning.database import Database
+from provisioning.delimited import Dialect
 from provisioning.errors import ProvisioningError, WrongUsage
 from provisioning.hr import HrApi
 from provisioning.inference import Field, LeftOut, Shape, Survey
@@ -19,6 +21,7 @@ from provisioning.pacing import Clock
 from provisioning.runs import Report, no_counts
 from provisioning.settings import Settings
 from provisioning.source import Resource
+from provisioning.spelling import AS_IT_COMES
 
 MOST_RECORDS = 20_000
 """So many records of a live response are looked at."""
@@ -49,8 +52,9 @@ def infer_table(
 ) -> Report:
     """Write the scripts of a table for HR's response, and a first mapping of it; the report names the files.
 
-    The response is that of HR_SOURCE's resource of this name, or `saved`: a file with a JSON array of records, or an
-    object that holds one at `data_selector`. Raises WrongUsage where a table or a file of this name is there already.
+    The response is that of HR_SOURCE's resource of this name, or `saved`: a file with a JSON array of records, an
+    object that holds one at `data_selector`, or a file of CSV. Raises WrongUsage where a table or a file of this name
+    is there already.
     """
     clock, report = clock or Clock(), Report("infer-table", no_counts("infer-table"))
     with runs.reporting(report, clock):
@@ -76,7 +80,7 @@ def infer_table(
         _note_shape(report, shape)
         for remark in recognised.remarks:
             report.note(f"look at this: {remark}")
-        _note_next(report, table, shape, resource)
+        _note_next(report, table, shape, resource, saved)
     return report
 
 
@@ -146,8 +150,11 @@ def _surveyed(
     data_selector: str | None,
     clock: Clock,
 ) -> Survey:
-    survey = Survey(resource.spelling) if resource else Survey()
-    if saved is not None:
+    dialect = _dialect(saved, resource)
+    survey = Survey(resource.spelling if resource else AS_IT_COMES, untyped=dialect is not None)
+    if saved is not None and dialect is not None:
+        _take_rows(survey, saved, dialect)
+    elif saved is not None:
         survey.take(_saved_records(saved, _path(data_selector, resource)))
     else:
         for page in _live_pages(settings, name, resource, clock):
@@ -167,6 +174,29 @@ def _live_pages(settings: Settings, name: str, resource: Resource | None, clock:
         )
     with HrApi(settings.hr_source, clock, clock.monotonic() + SECONDS) as api:
         yield from api.pages(resource)
+
+
+def _dialect(saved: Path | None, resource: Resource | None) -> Dialect | None:
+    """How the response is written where it is CSV: as HR_SOURCE says; of a saved one it may be seen."""
+    if resource is not None and (resource.csv or saved is None):
+        return resource.csv
+    if saved is None or saved.suffix.casefold() not in (".csv", ".tsv"):
+        return None
+    try:
+        with saved.open("rb") as file:
+            return delimited.guessed(file.read(64 * 1024))
+    except OSError:
+        raise WrongUsage(f"--from {saved}: cannot be read.") from None
+
+
+def _take_rows(survey: Survey, file: Path, dialect: Dialect) -> None:
+    try:
+        with file.open("rb") as text:
+            survey.take(islice(delimited.read(text, dialect)[1], MOST_RECORDS))
+    except OSError:
+        raise WrongUsage(f"--from {file}: cannot be read.") from None
+    except bodies.Refused as exc:
+        raise WrongUsage(f"--from {file}: {exc}.") from None
 
 
 def _path(text: str | None, resource: Resource | None) -> tuple[str, ...] | None:
@@ -306,13 +336,21 @@ def _note_shape(report: Report, shape: Shape) -> None:
         )
 
 
-def _note_next(report: Report, table: str, shape: Shape, resource: Resource | None) -> None:
+def _note_next(report: Report, table: str, shape: Shape, resource: Resource | None, saved: Path | None) -> None:
     for name in report.answer["files"]:
         report.note(f"written: {name}")
     report.note(f"next: review them; migrate; copy sql/mapping-{table}.sql over sql/mapping.sql; migrate --mapping")
     if resource is None:
-        told = f'"name": "{table}", "primary_key": "{shape.key.name}", "endpoint": {{"path": "…"}}'
+        endpoint = f'{{"path": "…"{_told_format(_dialect(saved, None))}}}'
+        told = f'"name": "{table}", "primary_key": "{shape.key.name}", "endpoint": {endpoint}'
         report.note(f"then tell HR_SOURCE: {{{told}}}")
+
+
+def _told_format(dialect: Dialect | None) -> str:
+    if dialect is None:
+        return ""
+    told = {"type": "csv", "delimiter": dialect.delimiter, "encoding": dialect.encoding}
+    return f', "format": {json.dumps(told)}'
 
 
 def _note_columns(report: Report, table: str, fields: Sequence[Field]) -> None:

@@ -52,14 +52,16 @@ def may_pass(status: int) -> bool:
     return status in (408, 425, 429) or status >= 500
 
 
-def asking(clock: Clock, ends: float | None = None) -> Iterator[tuple[tenacity.AttemptManager, float]]:
+def asking(
+    clock: Clock, ends: float | None = None, patience: float = PAGE_PATIENCE
+) -> Iterator[tuple[tenacity.AttemptManager, float]]:
     """Attempts at one reading of HR or Graph, each with the seconds it may take.
 
     After Unavailable and TransportError it is asked again, unless the answer was Unacceptable. The attempts end, the
-    last one included, PAGE_PATIENCE after the first failure; an error's `retry_after` (seconds) is honoured and does
-    not count. Nothing is waited for that would end after `ends` (of the clock's monotonic time).
+    last one included, `patience` seconds after the first failure; an error's `retry_after` (seconds) is honoured and
+    does not count. Nothing is waited for that would end after `ends` (of the clock's monotonic time).
     """
-    stop = _StopAfterFirstFailure(PAGE_PATIENCE, clock, ends)
+    stop = _StopAfterFirstFailure(patience, clock, ends)
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_is_passing), stop=stop, wait=_wait_as_told, sleep=clock.sleep, reraise=True
     )

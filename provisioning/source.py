@@ -16,8 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from provisioning import certificates, hosts, presets, source_schema, spelling
+from provisioning import certificates, hosts, presets, share, source_schema, spelling
 from provisioning.certificates import Certificate
+from provisioning.delimited import Dialect
 from provisioning.spelling import Spelling
 
 _REFERENCE = re.compile(r"\$(\w+)")
@@ -35,6 +36,8 @@ _SECRETS = {"password", "token", "api_key", "client_secret"}
 _TEXTS_OF_AUTH = ("username", "password", "token", "api_key", "name", "client_id", "client_secret", "scope")
 _ONE_OF = (("offset_param", "offset_body_path"), ("limit_param", "limit_body_path"), ("page_param", "page_body_path"))
 _EITHER = (*_ONE_OF, ("cursor_param", "cursor_body_path"), ("cursor_path", "cursor_header"))
+_OF_A_FILE = {"path", "format", "max_age_hours", "done_file"}
+_NOBODY_ASKED = "must not stand here: a file share is read as any folder is, with this app's own rights."
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,10 @@ class Since:
 
 @dataclass(frozen=True)
 class Resource:
-    """One endpoint: the table it fills, its key (a column), how it is asked, where its records are and how spelled."""
+    """One endpoint: the table it fills, its key (a column), how it is asked, where its records are and how spelled.
+
+    `csv`: how its file is written, where it is one, and none of JSON; how old that may be, and what tells it complete.
+    """
 
     table: str
     primary_key: str
@@ -81,11 +87,14 @@ class Resource:
     since: Since | None = None
     item_path: str | None = None
     spelling: Spelling = spelling.AS_IT_COMES
+    csv: Dialect | None = None
+    max_age: timedelta | None = None
+    done_file: str | None = None
 
 
 @dataclass(frozen=True)
 class Source:
-    """The HR API."""
+    """The HR API, or the folder of a file share."""
 
     base_url: str
     headers: Mapping[str, str] = field(repr=False)
@@ -93,6 +102,7 @@ class Source:
     resources: tuple[Resource, ...]
     certificate: Certificate | None = None
     requests_per_second: float | None = None
+    folder: Path | None = None
     document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """What it was read from, with its preset; secrets stand in it by their settings' names."""
 
@@ -160,17 +170,19 @@ class _Reader:
 
     def source(self, document: dict[str, Any]) -> Source:
         client = document.get("client", {})
+        folder = self.folder(client)
         paginator = self.paginator(client.get("paginator"), ("client", "paginator"), Paginator())
         listed = enumerate(document.get("resources", ()))
-        resources = tuple(self.resource(r, ("resources", n), paginator) for n, r in listed)
+        resources = tuple(self.resource(r, ("resources", n), paginator, folder) for n, r in listed)
         self.tables_differ(resources)
         return Source(
-            self.base_url(client),
+            "" if folder else self.base_url(client),
             self.headers(client, ("client", "headers")),
             self.auth(client.get("auth")),
             resources,
             self.certificate(client.get("client_certificate")),
             client.get("requests_per_second"),
+            folder,
         )
 
     # --- texts and references -------------------------------------------------------------------------------------
@@ -238,6 +250,23 @@ class _Reader:
 
     def base_url(self, client: dict[str, Any]) -> str:
         return self.address(client.get("base_url"), ("client", "base_url")).rstrip("/") + "/"
+
+    def folder(self, client: dict[str, Any]) -> Path | None:
+        """The folder of a file share, where base_url names one: it is read with the app's own rights, unasked."""
+        text = client.get("base_url", "")
+        text = self.text(text, ("client", "base_url")) if isinstance(text, str) else ""
+        if not share.is_folder(text):
+            return None
+        try:
+            found = share.folder(text)
+        except ValueError as exc:
+            self.wrong(("client", "base_url"), str(exc))
+            return Path(text)
+        auth = client.get("auth")
+        idle = {"base_url"} | ({"auth"} if auth is None or auth.get("type") == "none" else set())
+        for option in client.keys() - idle:
+            self.wrong(("client", option), _NOBODY_ASKED)
+        return found
 
     def address(self, value: Any, where: _Where) -> str:
         """An address that credentials may go to."""
@@ -320,19 +349,22 @@ class _Reader:
 
     # --- the resources --------------------------------------------------------------------------------------------
 
-    def resource(self, node: dict[str, Any], where: _Where, default: Paginator) -> Resource:
+    def resource(self, node: dict[str, Any], where: _Where, default: Paginator, folder: Path | None) -> Resource:
         endpoint, place = node.get("endpoint", {}), (*where, "endpoint")
         rename = {spelling.column_name(name): column for name, column in node.get("rename", {}).items()}
         key = node.get("primary_key", "")
         key = spelling.column_name(key[0] if isinstance(key, list) else key)
         column = next((c for name, c in rename.items() if name.casefold() == key.casefold()), key)
+        csv = self.csv(endpoint.get("format"))
+        self.check_file(node, where, csv is not None, folder is not None)
+        default = default if csv is None else Paginator()
         paginator = self.paginator(endpoint.get("paginator"), (*place, "paginator"), default)
         method = str(endpoint.get("method", "GET")).upper()
         self.check_method(method, endpoint, paginator, place)
         return Resource(
             table=node.get("name", ""),
             primary_key=column,
-            path=self.relative(endpoint.get("path"), (*place, "path")),
+            path=self.path(endpoint.get("path"), (*place, "path"), folder),
             method=method,
             params=self.texts(endpoint.get("params", {}), (*place, "params")),
             json=self.body(endpoint.get("json", {}), (*place, "json")),
@@ -343,7 +375,42 @@ class _Reader:
             since=self.since(endpoint.get("since"), method, (*place, "since")),
             item_path=self.item_path(node.get("item_path"), (*where, "item_path"), key, column),
             spelling=self.spelled(node, where),
+            csv=csv,
+            max_age=timedelta(hours=endpoint["max_age_hours"]) if "max_age_hours" in endpoint else None,
+            done_file=endpoint.get("done_file"),
         )
+
+    def csv(self, node: dict[str, Any] | None) -> Dialect | None:
+        if node is None or node.get("type") != "csv":
+            return None
+        told = {**source_schema.defaults("format_csv"), **node}
+        return Dialect(**{name: value for name, value in told.items() if name != "type"})
+
+    def check_file(self, node: dict[str, Any], where: _Where, is_csv: bool, is_shared: bool) -> None:
+        """What does not go together with a file of CSV, with a file share, or without them."""
+        endpoint, place = node.get("endpoint", {}), (*where, "endpoint")
+        if is_shared and not is_csv:
+            self.wrong((*place, "format"), "must be csv: of a file share, files of CSV are read.")
+        for option in endpoint.keys() - _OF_A_FILE if is_shared else ():
+            self.wrong((*place, option), _NOBODY_ASKED)
+        if is_csv:
+            for option in endpoint.keys() & {"data_selector", "paginator"}:
+                self.wrong((*place, option), "must not stand here: a file of CSV is a whole, and all of it records.")
+            if node.get("item_path") is not None:
+                what = "must not stand here: one record of CSV cannot be asked for; a resync sends what is mirrored."
+                self.wrong((*where, "item_path"), what)
+        elif "max_age_hours" in endpoint:
+            self.wrong((*place, "max_age_hours"), 'needs "format": "csv".')
+        if "done_file" in endpoint and not is_shared:
+            self.wrong((*place, "done_file"), "needs a file share, such as file:///mounts/hr/, as client.base_url.")
+
+    def path(self, value: Any, where: _Where, folder: Path | None) -> str:
+        if folder is None:
+            return self.relative(value, where)
+        path = self.text(value, where)
+        if path and (what := share.wrong_with_path(path)):
+            self.wrong(where, what)
+        return path
 
     def check_method(self, method: str, endpoint: dict[str, Any], paginator: Paginator, where: _Where) -> None:
         if method == "POST":
@@ -377,6 +444,7 @@ class _Reader:
             tuple(node.get("null_values", ())),
             tuple(node.get("date_formats", ())),
             self.time_zone(node.get("time_zone"), (*where, "time_zone")),
+            node.get("decimal_separator"),
         )
 
     def time_zone(self, value: str | None, where: _Where) -> ZoneInfo | None:

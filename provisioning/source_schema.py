@@ -77,6 +77,7 @@ def _in_full(document: dict[str, Any]) -> dict[str, Any]:
             _write_out(resource, "endpoint", "path")
             if isinstance(resource.get("endpoint"), dict):
                 _write_out(resource["endpoint"], "paginator", "type")
+                _write_out(resource["endpoint"], "format", "type")
     return written
 
 

@@ -16,6 +16,7 @@ NUMBERED = ("unix", "unix_ms", "odata")
 """Formats that count from 1970: seconds, milliseconds, and OData v2's /Date(milliseconds)/."""
 
 DATED = ("date", "datetime2")
+NUMERIC = ("decimal", "numeric", "money", "smallmoney", "float", "real", "tinyint", "smallint", "int", "bigint")
 """Types of columns for which a value's spelling is looked at."""
 
 _DIRECTIVES = set("YmdjHIMSfpzbBaA%")
@@ -55,6 +56,7 @@ class Spelling:
     null_values: tuple[str | int | float, ...] = ()
     date_formats: tuple[str, ...] = ()
     time_zone: ZoneInfo | None = None
+    decimal_separator: str | None = None
 
     def fields(self, flattened: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         """The fields that are looked at, by the names of their columns; "none" as None."""
@@ -62,6 +64,23 @@ class Spelling:
             return iter(flattened)
         named = ((self._renamed.get(name.casefold(), name), value) for name, value in flattened if self._selected(name))
         return ((name, self._none(value)) for name, value in named)
+
+    def meant(self, value: Any, column_type: str) -> Any:
+        """What HR's spelling of a value means for a column of this type. Raises ValueError, which never tells it."""
+        return self.moment(value, column_type) if column_type in DATED else self.number(value, column_type)
+
+    def number(self, value: Any, column_type: str) -> Any:
+        """A number that is written as text with the decimal_separator, as JSON has it. Anything else as it is.
+
+        The other signs may group thousands: 1.234,5 and 1 234,5 where the separator is a comma. Raises ValueError.
+        """
+        text = value.strip() if isinstance(value, str) and column_type in NUMERIC and self.decimal_separator else ""
+        if not text:
+            return value
+        match = self._numbers.fullmatch(text)
+        if match is None:
+            raise ValueError(f"is not a number with {self.decimal_separator} as decimal_separator")
+        return re.sub("[^0-9+-]", "", match[1]) + (f".{match[2]}" if match[2] else "")
 
     def moment(self, value: Any, column_type: str) -> Any:
         """A date or a time as ISO 8601 has it, where HR writes it otherwise or without its zone.
@@ -100,6 +119,11 @@ class Spelling:
     @cached_property
     def _readers(self) -> tuple[Callable[[Any], str | None], ...]:
         return tuple(_reader(text) for text in self.date_formats)
+
+    @cached_property
+    def _numbers(self) -> re.Pattern[str]:
+        groups = f"[{'.' if self.decimal_separator == ',' else ','}' \u00a0\u202f\u2019]"
+        return re.compile(rf"([+-]?(?:\d+|\d{{1,3}}(?:{groups}\d{{3}})+))(?:\{self.decimal_separator}(\d+))?", re.ASCII)
 
     def _zoned(self, value: Any) -> Any:
         """A time without an offset in UTC, where its zone is known; a bare date is no time, and stays."""

@@ -8,9 +8,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpcore
 import httpx
@@ -19,11 +20,20 @@ from provisioning import bodies, certificates, hosts
 from provisioning.certificates import Certificate
 from provisioning.errors import TransportError, Unacceptable
 
-DEADLINE = 30.0
-"""Seconds that one attempt may take in all."""
+DEADLINE, SILENCE = 30.0, 15.0
+"""Seconds that one attempt may take in all, and those without a byte."""
 
 LARGEST_ANSWER = 16 * 1024 * 1024
 """Bytes after decoding; 0.7 MB of gzip can become 700 MB, and 16 MB of people take 170 MB once they are read."""
+
+DOWNLOAD_DEADLINE, DOWNLOAD_SILENCE = 300.0, 60.0
+"""The same for one that brings a whole file: a report may be made when it is asked for."""
+
+PATIENT = httpx.Timeout(DOWNLOAD_SILENCE, connect=5.0, pool=DEADLINE)
+"""What a request for one is built with."""
+
+LARGEST_DOWNLOAD = 256 * 1024 * 1024
+"""Bytes of a file, after decoding; it is kept on disk."""
 
 _PIECE = 16 * 1024
 """Bytes written at once, no more than a socket has room for when it has any; a TLS record holds as many."""
@@ -64,7 +74,7 @@ def client(certificate: Certificate | None = None) -> httpx.Client:
         transport=bounded,
         follow_redirects=False,
         trust_env=False,
-        timeout=httpx.Timeout(15.0, connect=5.0, pool=DEADLINE),
+        timeout=httpx.Timeout(SILENCE, connect=5.0, pool=DEADLINE),
         headers={"Accept-Encoding": bodies.CODINGS},
         event_hooks={"response": [_forget_location]},
     )
@@ -92,11 +102,33 @@ def exchange(http: httpx.Client, request: httpx.Request, seconds: float = DEADLI
     Raises TransportError, which says whether the request may have arrived; Unacceptable where asking again is in vain.
     What the libraries raise is not kept as its cause: it may quote a header that was sent, or what came.
     """
+    return _exchanged(http, request, seconds, _body)
+
+
+def download(http: httpx.Client, request: httpx.Request, into: BinaryIO, seconds: float = DOWNLOAD_DEADLINE) -> Reply:
+    """The same for an answer that may be larger than memory: the body of a 200 goes into a file, from its start on."""
+
+    def kept(response: httpx.Response) -> bytes:
+        if response.status_code != 200:
+            return _body(response)
+        into.seek(0)
+        into.truncate()
+        with _decoding():
+            for piece in bodies.pieces(response.iter_raw(), _coding(response), LARGEST_DOWNLOAD):
+                into.write(piece)
+        return b""
+
+    return _exchanged(http, request, seconds, kept)
+
+
+def _exchanged(
+    http: httpx.Client, request: httpx.Request, seconds: float, take: Callable[[httpx.Response], bytes]
+) -> Reply:
     _attempt.ends = time.monotonic() + seconds
     try:
         response = http.send(request, stream=True)
         try:
-            return Reply(response.status_code, response.headers, _body(response))
+            return Reply(response.status_code, response.headers, take(response))
         finally:
             response.close()
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as exc:
@@ -107,8 +139,19 @@ def exchange(http: httpx.Client, request: httpx.Request, seconds: float = DEADLI
 
 def _body(response: httpx.Response) -> bytes:
     """The body, decoded here: httpx decodes a whole piece of it at once, and takes one that was cut for complete."""
+    with _decoding():
+        return bodies.decoded(response.iter_raw(), _coding(response), LARGEST_ANSWER)
+
+
+def _coding(response: httpx.Response) -> str:
+    coding: str = response.headers.get("Content-Encoding", "")
+    return coding
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
     try:
-        return bodies.decoded(response.iter_raw(), response.headers.get("Content-Encoding", ""), LARGEST_ANSWER)
+        yield
     except bodies.Truncated as exc:
         raise TransportError(f"the answer {exc}", ambiguous=True) from None
     except bodies.Refused as exc:

@@ -16,12 +16,14 @@ LAYERS = (
         "callers",
         "certificates",
         "database",
+        "delimited",
         "errors",
         "hosts",
         "pacing",
         "presets",
         "retry",
         "settings",
+        "share",
         "source",
         "source_schema",
         "spelling",
@@ -30,7 +32,7 @@ LAYERS = (
     },
     {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"}
     | {"inference", "recognition", "scaffold"}
-    | {"outcomes", "paginators", "credentials", "trail", "tombstones", "rights", "app_schema", "alerts"}
+    | {"exports", "outcomes", "paginators", "credentials", "trail", "tombstones", "rights", "app_schema", "alerts"}
     | {"notices", "schema_changes"},
     {"graph_admin"},
     {
@@ -54,6 +56,7 @@ LAYERS = (
 )
 PURE = (
     "bodies",
+    "delimited",
     "mirror",
     "inference",
     "recognition",
@@ -164,4 +167,5 @@ def test_dates_are_worked_out_by_the_databases_clock_never_by_the_machines() -> 
     reading = re.compile(r"\b(datetime\.(now|utcnow)|date\.today|time\.(time|localtime|gmtime))\(")
     assert {name for name, path in MODULES.items() if reading.search(path.read_text("utf-8"))} == {"pacing", "retry"}
     asking = {name for name, path in MODULES.items() if "clock.utc_now()" in path.read_text("utf-8")}
-    assert asking == {"database", "doctor", "alerts"}  # who compares clocks; how often to ring without a database
+    # who compares clocks; how often to ring without a database; how old a file is, which stops one that is too old
+    assert asking == {"database", "doctor", "alerts", "exports", "hr"}

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs
 
 from tests.emulators import paging
 from tests.emulators import people as invented
+from tests.emulators.exports import Export
 from tests.emulators.http import Emulator, Request, Response, Seconds, json_response
 from tests.emulators.paging import Paging, Refused
 
@@ -69,6 +70,7 @@ class HrEmulator(Emulator):
         self.auth, self.max_page, self.latency = auth, max_page, latency
         self.organizations, self.locations = invented.organizations(), invented.locations()
         self.clock = clock
+        self.export = Export()
         self.requests: list[Seen] = []
         self._people = list(people)
         self._edits: dict[str, str] = {}
@@ -154,6 +156,8 @@ class HrEmulator(Emulator):
                 return self._changes(request)
             case "GET" | "POST", ("api", way, "Employees") if way in WAYS:
                 return self._paged(request, way)
+            case "GET" | "POST", ("export", "Employees.csv"):
+                return self.export.answer(request, self._collection("Employees"))
             case "GET", ("api", "all", "Employees"):
                 paging.query(request, set())
                 return json_response(200, self._collection("Employees"))
