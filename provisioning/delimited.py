@@ -10,6 +10,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO
 
@@ -56,7 +57,8 @@ class Record(dict[str, str | None]):
         self.line = line
 
 
-def read(file: BinaryIO, dialect: Dialect) -> tuple[list[str], Iterator[Record]]:
+@contextmanager
+def read(file: BinaryIO, dialect: Dialect) -> Iterator[tuple[list[str], Iterator[Record]]]:
     """The columns that the header names, and the records, which are read as they are asked for.
 
     A dot in a name is as in a nested field of JSON. Raises Refused, also while records are read; its text follows
@@ -65,10 +67,14 @@ def read(file: BinaryIO, dialect: Dialect) -> tuple[list[str], Iterator[Record]]
     _check_encoding(file, dialect.encoding)
     file.seek(0)
     text = io.TextIOWrapper(file, _codec(dialect.encoding), _MARKING, newline="")
-    lines = _Lines(text, dialect)
-    rows = _Rows(lines, dialect)
-    header = _header(lines, rows, dialect)
-    return [name for name in _names(header) if name], _records(rows, header, text)
+    try:
+        lines = _Lines(text, dialect)
+        rows = _Rows(lines, dialect)
+        header = _header(lines, rows, dialect)
+        yield [name for name in _names(header) if name], _records(rows, header)
+    finally:
+        if not file.closed:
+            text.detach()
 
 
 def guessed(head: bytes) -> Dialect:
@@ -83,7 +89,7 @@ def guessed(head: bytes) -> Dialect:
     return Dialect(max(",;\t|", key=plain.count), encoding)
 
 
-def _records(rows: "_Rows", header: Sequence[str], text: io.TextIOWrapper) -> Iterator[Record]:
+def _records(rows: "_Rows", header: Sequence[str]) -> Iterator[Record]:
     names = _names(header)
     nameless = [place for place, name in enumerate(names) if not name]
     for row in rows:
@@ -94,7 +100,6 @@ def _records(rows: "_Rows", header: Sequence[str], text: io.TextIOWrapper) -> It
         if any(row[place] for place in nameless):
             raise Refused(f"line {rows.line} has a value where the header names no column")
         yield Record(((name, value or None) for name, value in zip(names, row, strict=True) if name), rows.line)
-    text.detach()
 
 
 def _header(lines: "_Lines", rows: "_Rows", dialect: Dialect) -> list[str]:

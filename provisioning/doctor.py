@@ -27,8 +27,8 @@ from provisioning.send import Budget
 from provisioning.settings import ALERTS, DATABASE, GRAPH, BulkUpload, Settings
 from provisioning.source import Resource
 
-DATABASE_SECONDS, HR_SECONDS, LOG_SECONDS = 75.0, 20.0, 30.0
-"""So long each is tried; a serverless database takes about a minute to wake."""
+DATABASE_SECONDS, HR_SECONDS, FILE_SECONDS, LOG_SECONDS = 75.0, 20.0, 360.0, 30.0
+"""So long each is tried; a serverless database takes a minute to wake, and a report may be made when asked for."""
 
 APART, FAR_APART = timedelta(minutes=2), timedelta(minutes=5)
 """Clocks that differ by so much are told; by more than five minutes tokens are refused and days begin wrongly."""
@@ -277,7 +277,9 @@ def _hr(patient: _Patient) -> _Result:
         patient.pages = []
         return _Result("HR_SOURCE is not set: another loader fills the tables")
     result, pages = _Result(), []
-    with HrApi(settings.hr_source, patient.clock, patient.clock.monotonic() + HR_SECONDS) as api:
+    files = any(resource.csv for resource in settings.hr_source.resources)
+    ends = patient.clock.monotonic() + (FILE_SECONDS if files else HR_SECONDS)
+    with HrApi(settings.hr_source, patient.clock, ends) as api:
         for resource in settings.hr_source.resources:
             try:
                 page = next(api.pages(resource), [])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from provisioning import bodies, delimited, retry, share
-from provisioning.delimited import Record
+from provisioning.delimited import Dialect, Record
 from provisioning.errors import Unavailable, UpstreamError
 from provisioning.pacing import Clock
 from provisioning.share import Found
@@ -97,10 +97,10 @@ def check_age(resource: Resource, written: datetime | None, now: datetime) -> No
 def pages(resource: Resource, file: BinaryIO) -> Iterator[list[Record]]:
     """The records of a file that was put aside, some at a time. Raises UpstreamError with the line of what is wrong."""
     try:
-        columns, records = delimited.read(file, resource.csv or delimited.Dialect())
-        _check_key(resource, columns)
-        while page := list(islice(records, PAGE)):
-            yield page
+        with delimited.read(file, resource.csv or Dialect()) as (columns, records):
+            _check_key(resource, columns)
+            while page := list(islice(records, PAGE)):
+                yield page
     except bodies.Refused as exc:
         raise UpstreamError(f"{resource.table}: HR's CSV: {exc}.") from None
 

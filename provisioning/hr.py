@@ -9,6 +9,7 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -53,6 +54,7 @@ class HrApi:
         self._credentials = Credentials(source, self._http, clock)
         self._paces: dict[str, Pace] = {}
         self._asking: Executor | None = None
+        self._files = ExitStack()
 
     def __enter__(self) -> "HrApi":
         """Use it in a `with`: leaving it closes the connections."""
@@ -62,6 +64,7 @@ class HrApi:
         """Close; a page that is on its way is waited for."""
         if self._asking:
             self._asking.shutdown(cancel_futures=True)
+        self._files.close()
         self._http.close()
 
     def pages(self, resource: Resource, since: datetime | None = None, *, ahead: bool = False) -> Iterator[list[Any]]:
@@ -89,6 +92,7 @@ class HrApi:
         """The same of a file of CSV, which is here as a whole before the first of its records is."""
         records = 0
         with tempfile.TemporaryFile() as file:
+            self._files.callback(file.close)  # whoever wants no more of it may not say so
             if self._source.folder is not None:
                 exports.copy(self._source.folder, resource, file, self._clock, self._ends)
             else:

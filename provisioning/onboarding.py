@@ -191,8 +191,8 @@ def _dialect(saved: Path | None, resource: Resource | None) -> Dialect | None:
 
 def _take_rows(survey: Survey, file: Path, dialect: Dialect) -> None:
     try:
-        with file.open("rb") as text:
-            survey.take(islice(delimited.read(text, dialect)[1], MOST_RECORDS))
+        with file.open("rb") as text, delimited.read(text, dialect) as (_, records):
+            survey.take(islice(records, MOST_RECORDS))
     except OSError:
         raise WrongUsage(f"--from {file}: cannot be read.") from None
     except bodies.Refused as exc:

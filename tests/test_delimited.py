@@ -23,7 +23,8 @@ def read(text: str | bytes, **dialect: Any) -> list[dict[str, str | None]]:
 
 def records(text: str | bytes, **dialect: Any) -> list[Record]:
     body = text if isinstance(text, bytes) else text.encode()
-    return list(delimited.read(io.BytesIO(body), Dialect(**dialect))[1])
+    with delimited.read(io.BytesIO(body), Dialect(**dialect)) as (_, found):
+        return list(found)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
@@ -84,8 +85,8 @@ def test_a_delimiter_too_many_at_the_end_of_every_line_names_no_column() -> None
 
 
 def test_a_header_alone_has_no_records() -> None:
-    columns, found = delimited.read(io.BytesIO(b"a,b\n"), Dialect())
-    assert (columns, list(found)) == (["a", "b"], [])
+    with delimited.read(io.BytesIO(b"a,b\n"), Dialect()) as (columns, found):
+        assert (columns, list(found)) == (["a", "b"], [])
 
 
 WRONG: dict[str, tuple[str | bytes, dict[str, Any], str]] = {
@@ -142,10 +143,10 @@ def test_the_line_of_a_letter_that_is_none_is_told_however_far_into_the_file_it_
 
 
 def test_what_came_before_a_mistake_was_given_out() -> None:
-    _, found = delimited.read(io.BytesIO(b"a,b\n1,2\n3\n"), Dialect())
-    assert dict(next(found)) == {"a": "1", "b": "2"}
-    with pytest.raises(Refused, match="line 3"):
-        next(found)
+    with delimited.read(io.BytesIO(b"a,b\n1,2\n3\n"), Dialect()) as (_, found):
+        assert dict(next(found)) == {"a": "1", "b": "2"}
+        with pytest.raises(Refused, match="line 3"):
+            next(found)
 
 
 def test_where_it_is_told_the_last_line_needs_no_end() -> None:
@@ -188,7 +189,8 @@ def test_many_records_are_never_in_memory_together() -> None:
     body = io.BytesIO(b"id,name\n" + b"".join(b"E%06d,Somebody Example\n" % n for n in range(20_000)))
     tracemalloc.start()
     try:
-        assert sum(1 for _ in delimited.read(body, Dialect())[1]) == 20_000
+        with delimited.read(body, Dialect()) as (_, found):
+            assert sum(1 for _ in found) == 20_000
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
@@ -201,8 +203,8 @@ def test_a_record_that_never_ends_costs_little_memory(body: bytes) -> None:
     file = io.BytesIO(body)
     tracemalloc.start()
     try:
-        with pytest.raises(Refused):
-            list(delimited.read(file, Dialect())[1])
+        with pytest.raises(Refused), delimited.read(file, Dialect()) as (_, found):
+            list(found)
         assert tracemalloc.get_traced_memory()[1] < 40_000_000
     finally:
         tracemalloc.stop()
