@@ -66,7 +66,9 @@ def folder(text: str, *, windows: bool = os.name == "nt") -> Path:
     if windows:
         path = path[1:] if _DRIVE.match(path[1:]) else path
     elif _DRIVE.match(path.lstrip("/")) or path.startswith("//"):
-        raise ValueError("is a path of Windows; here, mount the share and name the folder where it is mounted.")
+        raise ValueError(
+            "must be a folder here, no path of Windows: mount the share, and name the folder where it is mounted."
+        )
     if ".." in path.split("/"):
         raise ValueError("must not hold `..`.")
     return Path(path)

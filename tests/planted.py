@@ -40,6 +40,7 @@ PLAN, SCIM, SEND, JOBS = (f"provisioning/{name}.py" for name in ("plan", "scim",
 LEDGER, GRAPH, GUARDS, HR = (f"provisioning/{name}.py" for name in ("ledger", "graph", "guards", "hr"))
 MIRROR, RUNS, TRANSPORT, DATABASE = (f"provisioning/{name}.py" for name in ("mirror", "runs", "transport", "database"))
 PACING, RETRY, BODIES = "provisioning/pacing.py", "provisioning/retry.py", "provisioning/bodies.py"
+SHARE, EXPORTS, DELIMITED = "provisioning/share.py", "provisioning/exports.py", "provisioning/delimited.py"
 OUTCOME, QUERIES = "provisioning/outcomes.py", "provisioning/queries"
 ALERTS, CALLERS = "provisioning/alerts.py", "provisioning/callers.py"
 
@@ -788,7 +789,7 @@ INGEST = (
     ),
     _mistake(
         "a small body may become as large as it likes",
-        _in(BODIES, "if len(body) > most:", "if False:"),
+        _in(BODIES, "if size > most:", "if False:"),
         "test_bodies.py::test_the_limit_is_of_what_comes_out",
     ),
     _mistake(
@@ -1155,7 +1156,55 @@ PIPELINE = (
     ),
 )
 
+FILES = (
+    _mistake(
+        "a file that changes while it is copied is believed",
+        _in(SHARE, "if len(seen) != 1 or copied != found.size:", "if False:"),
+        "test_share.py::test_a_file_that_changes_while_it_is_read_is_not_believed",
+    ),
+    _mistake(
+        "a file that was just written is read",
+        _in(EXPORTS, "if resource.done_file or age >= SETTLED:", "if True:"),
+        "test_exports.py::test_a_file_that_is_still_being_written_is_waited_for_and_never_read_half",
+    ),
+    _mistake(
+        "yesterday's done_file is good for today's file",
+        _in(SHARE, "done is not None and done.written_ns >= found.written_ns", "done is not None"),
+        "test_share.py::test_yesterdays_done_file_says_nothing_of_todays_file",
+    ),
+    _mistake(
+        "a file that ends in the middle of a line is whole",
+        _in(DELIMITED, "if self._dialect.final_newline and not", "if False and not"),
+        "test_delimited.py::test_a_file_that_was_cut_anywhere_but_at_a_lines_end_is_refused",
+    ),
+    _mistake(
+        "a path may lead out of the share",
+        _in(SHARE, 'part in ("", ".", "..")', 'part in ("", ".")'),
+        "test_share.py::test_no_path_leads_out_of_the_folder",
+        "test_source.py::test_a_mistake_is_told_by_its_place_and_what_is_allowed",
+    ),
+    _mistake(
+        "a link leads out of the share",
+        _in(SHARE, "    return path.is_symlink() or bool(junction and junction(path))", "    return False"),
+        "test_share.py::test_a_link_is_not_followed_wherever_it_leads",
+    ),
+    _mistake(
+        "a row that lacks a field is read as far as it goes",
+        (
+            Edit(DELIMITED, "if len(row) != len(names):", "if False:"),
+            Edit(DELIMITED, "zip(names, row, strict=True)", "zip(names, row, strict=False)"),
+        ),
+        "test_delimited.py::test_what_does_not_fit_is_told_by_its_line_and_nothing_of_it_is_repeated",
+    ),
+    _mistake(
+        "an export that nobody renews is an hour without changes",
+        _in(EXPORTS, "if now - written > resource.max_age:", "if False:"),
+        "test_exports.py::test_a_file_older_than_it_may_be_fails_the_endpoint",
+    ),
+)
+
 MISTAKES = (
+    *FILES,
     *APP_SETUP,
     *INFRASTRUCTURE,
     *HR_SOURCE,

@@ -63,6 +63,61 @@ def test_a_type_holds_what_was_seen_with_room_above_it(values: tuple[Any, ...], 
     assert declared(*values) == declaration
 
 
+@pytest.mark.parametrize(
+    ("values", "name", "declaration"),
+    [
+        (("1", "23", ""), "level", "int"),
+        (("-4", "0"), "level", "int"),
+        (("1", "0.25"), "fte", "decimal(18, 4)"),
+        (("4711", "12"), "personnelNumber", "nvarchar(50)"),
+        (("12345",), "postalCode", "nvarchar(50)"),
+        (("4512345678",), "workPhone", "nvarchar(50)"),
+        (("4711",), "ManagerId", "nvarchar(50)"),
+        (("007", "12"), "level", "nvarchar(50)"),
+        (("+45",), "level", "nvarchar(50)"),
+        (("1e3",), "level", "nvarchar(50)"),
+        (("1,5",), "level", "nvarchar(50)"),
+        (("9" * 19,), "level", "nvarchar(50)"),
+        (("true", "FALSE", None), "active", "bit"),
+        (("1", "0"), "active", "int"),
+        (("yes", "no"), "active", "nvarchar(50)"),
+        (("2026-01-31", None), "start", "date"),
+        (("2026-01-31T08:15:00Z",), "changed", "datetime2(7)"),
+        (("31.01.2026",), "start", "nvarchar(50)"),
+    ],
+)
+def test_in_texts_a_number_is_what_is_written_as_one_and_names_no_code(
+    values: tuple[Any, ...], name: str, declaration: str
+) -> None:
+    """A file of CSV has only texts; 007 is no number, and tomorrow's postal code may begin with a zero."""
+    survey = Survey(untyped=True)
+    survey.take({"id": f"P{n}", name: value} for n, value in enumerate(values))
+    (found,) = (f.column for f in survey.shape("id", "People").fields if f.name == name)
+    assert found.declaration == declaration
+
+
+def test_in_texts_numbers_and_dates_are_written_as_hr_source_says() -> None:
+    spelled = Spelling(date_formats=("%Y%m%d",), decimal_separator=",")
+    survey = Survey(spelled, untyped=True)
+    rows = [{"id": "1", "start": "20260131", "fte": "0,80", "pay": "4.500,00", "level": "3"}]
+    survey.take([*rows, {"id": "2", "start": "20260201", "fte": "1", "pay": "", "level": "4"}])
+    found = {f.name: f.column.declaration for f in survey.shape("id", "People").fields}
+    assert found["start"] == "date"
+    assert found["fte"] == "decimal(18, 4)"
+    assert found["pay"] == "decimal(18, 4)"
+    assert found["level"] == "int"
+
+
+def test_a_number_is_no_date_only_because_dates_may_be_written_as_numbers() -> None:
+    survey = Survey(Spelling(date_formats=("unix",)), untyped=True)
+    survey.take([{"id": "1", "level": "3"}, {"id": "2", "level": "4"}])
+    assert [f.column.declaration for f in survey.shape("id", "People").fields] == ["nvarchar(20)", "int"]
+
+
+def test_where_json_has_types_a_number_in_a_text_stays_text() -> None:
+    assert declared("1", "2") == "nvarchar(50)"
+
+
 @pytest.mark.parametrize(("name", "declaration"), [("hireDate", "date"), ("createdAt", "datetime2(7)")])
 def test_midnights_are_days_where_the_name_says_so(name: str, declaration: str) -> None:
     assert declared("2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z", name=name) == declaration

@@ -1,6 +1,7 @@
 """A new HR system: scripts from its response that pass migrate on both engines, and nothing that is overwritten."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -312,6 +313,99 @@ def test_a_saved_response_is_found_where_hr_source_says(
     file = saved(tmp_path, result={"people": unseen.invent(3)})
     report = onboarding.infer_table(change(), "workers", saved=file)
     assert (report.answer["records"], report.answer["table"]) == (3, "dbo.Workers")
+
+
+CSV = """Personnel No;First name;Start;FTE;Active;Salary grade;Boss
+4711;Zoë;31.01.2026;0,80;true;007;
+4712;Bo;;1;false;12;4711
+"""
+DESCRIBED = {
+    "primary_key": "Personnel No",
+    "date_formats": ["%d.%m.%Y"],
+    "decimal_separator": ",",
+    "rename": {"Boss": "ManagerId"},
+}
+
+
+def own_export(folder: Path, text: str = CSV, encoding: str = "windows-1252") -> dict[str, Any]:
+    """A share with an export in it, and the setting that reads it."""
+    folder.mkdir(exist_ok=True)
+    (folder / "people.csv").write_bytes(text.encode(encoding))
+    os.utime(folder / "people.csv", (0, 0))
+    told = {"type": "csv", "delimiter": ";", "encoding": encoding}
+    resource = {"name": "Own", "endpoint": {"path": "people.csv", "format": told}, **DESCRIBED}
+    return {"HR_SOURCE": json.dumps({"client": {"base_url": folder.as_uri()}, "resources": [resource]})}
+
+
+def columns_of(scripts: Path) -> dict[str, str]:
+    text = (scripts / "1001_Own.sql").read_text(encoding="utf-8")
+    return dict(re.findall(r"^    \[(.+?)\] (\S+(?: \d+\))?) ", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("way", ["live", "saved"])
+def test_a_file_of_csv_becomes_a_table_that_the_ingest_fills(
+    own: Database, scripts: Path, change: Callable[..., Settings], tmp_path: Path, clock: MovedClock, way: str
+) -> None:
+    settings = change(**own_export(tmp_path / "share"))
+    file = tmp_path / "share" / "people.csv" if way == "saved" else None
+    report = onboarding.infer_table(settings, "Own", saved=file, clock=clock)
+    assert (report.answer["records"], report.answer["columns"]) == (2, 7)
+    found = {name: kind.rstrip(",") for name, kind in columns_of(scripts).items()}
+    assert found == {
+        "Personnel No": "nvarchar(20)",
+        "First name": "nvarchar(50)",
+        "Start": "date",
+        "FTE": "decimal(18, 4)",
+        "Active": "bit",
+        "Salary grade": "nvarchar(50)",
+        "ManagerId": "nvarchar(50)",
+    }
+    assert migration.migrate(own) == ["1001_Own.sql"]
+    counts = jobs.ingest(settings, clock=clock).counts
+    assert (counts["inserted"], counts["rejected"]) == (2, 0)
+    rows = own.select("SELECT [Personnel No], [First name], [FTE], [Salary grade] FROM dbo.Own ORDER BY 1", (), "t")
+    assert [(a, b, float(c), d) for a, b, c, d in rows] == [("4711", "Zoë", 0.8, "007"), ("4712", "Bo", 1.0, "12")]
+    (tmp_path / "share" / "people.csv").write_bytes(CSV.replace("Boss", "Badge").encode("windows-1252"))
+    os.utime(tmp_path / "share" / "people.csv", (0, 0))
+    assert onboarding.add_columns(settings, "Own", saved=file, clock=clock).answer["columns"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("people.csv", "id,name\n1,Ana\n", '"format": {"type": "csv", "delimiter": ",", "encoding": "utf-8"}'),
+        ("PEOPLE.CSV", "id;name\n1;Ana\n", '"format": {"type": "csv", "delimiter": ";", "encoding": "utf-8"}'),
+        ("people.tsv", "id\tname\n1\tAna\n", '"format": {"type": "csv", "delimiter": "\\t", "encoding": "utf-8"}'),
+    ],
+)
+def test_of_a_saved_file_that_nobody_has_described_the_dialect_is_seen_and_told(
+    scripts: Path, tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    report = onboarding.infer_table(Settings.from_environ({}), "Own", saved=tmp_path / name)
+    assert (report.answer["records"], report.answer["columns"]) == (1, 2)
+    assert any(told in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"id,name\n1\n", "line 2 has 1 field, and the header has 2"),
+        (b"id,name\n1,Zo\xeb\n", "line 2 is not utf-8; see format.encoding"),
+        (b"", "it is empty"),
+        (b"id\n", "there is no record to learn from"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_saved_file_of_csv_that_cannot_be_used_says_why(
+    scripts: Path, tmp_path: Path, body: bytes | None, told: str
+) -> None:
+    file, before = tmp_path / "people.csv", files(scripts)
+    if body is not None:
+        file.write_bytes(body)
+    with pytest.raises(WrongUsage, match=re.escape(told)):
+        onboarding.infer_table(Settings.from_environ({}), "Own", saved=file)
+    assert files(scripts) == before
 
 
 def test_without_a_source_or_its_resource_it_says_what_to_give(

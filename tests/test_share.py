@@ -44,11 +44,11 @@ def test_what_is_no_absolute_path_is_no_folder(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("\\\\server\\share", "is a path of Windows; here, mount the share"),
-        ("//server/share", "is a path of Windows"),
-        ("file://server/share", "is a path of Windows"),
-        ("C:\\exports", "is a path of Windows"),
-        ("file:///C:/exports", "is a path of Windows"),
+        ("\\\\server\\share", "must be a folder here, no path of Windows: mount the share"),
+        ("//server/share", "no path of Windows"),
+        ("file://server/share", "no path of Windows"),
+        ("C:\\exports", "no path of Windows"),
+        ("file:///C:/exports", "no path of Windows"),
         ("file:exports", "must be a folder such as file:///mounts/hr/"),
         ("file:///mounts/hr?x=1", "must be a folder such as"),
         ("/mounts/../etc", "must not hold `..`"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from provisioning import source
+from provisioning.delimited import Dialect
 from provisioning.errors import UpstreamError
 from provisioning.hr import HrApi
 from provisioning.source import Source
@@ -169,6 +170,22 @@ def test_a_host_is_a_name_in_ascii_or_an_address(url: str) -> None:
     assert good(client__base_url=url).base_url == url + "/"
 
 
+@pytest.mark.parametrize("url", ["file:///mounts/hr/", "/mounts/hr", "$HR_FOLDER"])
+def test_a_folder_is_a_source_too(url: str) -> None:
+    problems: list[str] = []
+    document = {"client": {"base_url": url, "auth": "none"}, "resources": SHARE["root__resources"]}
+    found = source.load(json.dumps(document), {"HR_FOLDER": "/mounts/hr"}, problems)
+    assert problems == []
+    assert found
+    assert (found.folder, found.base_url) == (Path("/mounts/hr"), "")
+    assert (found.resources[0].path, found.resources[0].csv) == ("e.csv", Dialect())
+
+
+def test_a_paginator_of_the_client_is_not_that_of_a_file() -> None:
+    found = good(**CSV, endpoint__format={"type": "csv", "quotechar": None}).resources[0]
+    assert (found.paginator.type, found.csv) == ("single_page", Dialect(quotechar=None))
+
+
 @pytest.mark.parametrize("url", ["http://localhost:8071", "http://127.0.0.1:8071/", "http://[::1]:8071/x"])
 def test_plain_http_is_allowed_on_loopback(url: str) -> None:
     assert good(client__base_url=url).base_url == url.rstrip("/") + "/"
@@ -288,8 +305,166 @@ OAUTH = {
     "client_id": "a",
     "client_secret": "$HR_OTHER",
 }
-ALLOWED = re.compile(r"must|is missing; it|known are|needs|use one|use one of them|may be|one of them|only settings")
+ALLOWED = re.compile(
+    r"must|did you mean|may hold|is missing; it|known are|needs|use one|may be|one of them|only settings"
+)
+SHARE = {
+    "root__client": {"base_url": "file:///mounts/hr/"},
+    "root__resources": [
+        {"name": "Employees", "primary_key": "EmployeeId", "endpoint": {"path": "e.csv", "format": "csv"}}
+    ],
+}
+CSV = {"endpoint__data_selector": GONE, "resource__item_path": GONE}
+
+
+def shared(**endpoint: Any) -> dict[str, Any]:
+    """The document of a file share, with options of its endpoint."""
+    (resource,) = SHARE["root__resources"]
+    return {**SHARE, "root__resources": [{**resource, "endpoint": {**resource["endpoint"], **endpoint}}]}  # type: ignore[dict-item]
+
+
+def written_as(**options: Any) -> dict[str, Any]:
+    return {**CSV, "endpoint__format": {"type": "csv", **options}}
+
+
 MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
+    ("another format", {"endpoint__format": "xml"}, "resources[0].endpoint.format.type", "must be json or csv"),
+    (
+        "no format at all",
+        {"endpoint__format": {}},
+        "resources[0].endpoint.format.type",
+        "is missing; it must be json or",
+    ),
+    ("a format that is none", {"endpoint__format": 7}, "resources[0].endpoint.format", "type must be json or csv"),
+    (
+        "another word for the delimiter",
+        written_as(delimeter=";"),
+        "resources[0].endpoint.format.delimeter",
+        "did you mean delimiter?",
+    ),
+    (
+        "a file without a header",
+        written_as(header=False),
+        "resources[0].endpoint.format.header",
+        "known are type, delim",
+    ),
+    (
+        "two letters as delimiter",
+        written_as(delimiter="||"),
+        "resources[0].endpoint.format.delimiter",
+        "must be one of ,",
+    ),
+    (
+        "an encoding by another name",
+        written_as(encoding="latin-1"),
+        "resources[0].endpoint.format.encoding",
+        "must be one of utf-8, utf-16, windows-1250 to",
+    ),
+    (
+        "a quote of another kind",
+        written_as(quotechar="«"),
+        "resources[0].endpoint.format.quotechar",
+        'must be one of "',
+    ),
+    (
+        "a line end in words",
+        written_as(final_newline="no"),
+        "resources[0].endpoint.format.final_newline",
+        "must be true or false",
+    ),
+    (
+        "pages of a file",
+        {**CSV, "endpoint__format": "csv", "endpoint__paginator": {"type": "offset", "limit": 5}},
+        "resources[0].endpoint.paginator",
+        "must not stand here: a file of CSV is a whole",
+    ),
+    (
+        "a place in a file",
+        {"endpoint__format": "csv", "resource__item_path": GONE},
+        "resources[0].endpoint.data_selector",
+        "must not stand here: a file of CSV is a whole",
+    ),
+    (
+        "one record of a file",
+        {"endpoint__format": "csv", "endpoint__data_selector": GONE},
+        "resources[0].item_path",
+        "must not stand here: one record of CSV cannot be asked for; a resync sends what is mirrored",
+    ),
+    ("the age of JSON", {"endpoint__max_age_hours": 3}, "resources[0].endpoint.max_age_hours", 'needs "format": "csv"'),
+    (
+        "no age at all",
+        {**CSV, "endpoint__format": "csv", "endpoint__max_age_hours": 0},
+        "resources[0].endpoint.max_age_hours",
+        "must be a whole number of hours above 0",
+    ),
+    (
+        "a file beside an answer",
+        {**CSV, "endpoint__format": "csv", "endpoint__done_file": "{name}.done"},
+        "resources[0].endpoint.done_file",
+        "needs a file share",
+    ),
+    (
+        "a file elsewhere",
+        shared(done_file="../x"),
+        "resources[0].endpoint.done_file",
+        "must be the name of a file such as",
+    ),
+    ("JSON in a share", shared(format="json"), "resources[0].endpoint.format", "must be csv: of a file share"),
+    (
+        "a share with a login",
+        {**SHARE, "root__client": {"base_url": "/mounts/hr", "auth": {"type": "bearer", "token": "$HR_OTHER"}}},
+        "client.auth",
+        "must not stand here: a file share is read as any folder is",
+    ),
+    (
+        "a share with headers",
+        {**SHARE, "root__client": {"base_url": "/mounts/hr", "headers": {"X-A": "1"}}},
+        "client.headers",
+        "must not stand here: a file share",
+    ),
+    (
+        "parameters of a share",
+        shared(params={"a": 1}),
+        "resources[0].endpoint.params",
+        "must not stand here: a file share",
+    ),
+    (
+        "changes of a share",
+        shared(since={"start_param": "a"}),
+        "resources[0].endpoint.since",
+        "must not stand here: a file",
+    ),
+    (
+        "a way out of the share",
+        shared(path="../e.csv"),
+        "resources[0].endpoint.path",
+        "must be a file below client.base_url",
+    ),
+    ("a whole path below a share", shared(path="/etc/x"), "resources[0].endpoint.path", "must be a file below"),
+    (
+        "any folder of a share",
+        shared(path="*/e.csv"),
+        "resources[0].endpoint.path",
+        "may hold * in the file's name only",
+    ),
+    (
+        "a share of Windows on Linux",
+        {**SHARE, "root__client": {"base_url": "\\\\server\\share"}},
+        "client.base_url",
+        "mount the share, and name the folder",
+    ),
+    (
+        "a folder with a query",
+        {**SHARE, "root__client": {"base_url": "file:///mounts/hr?x"}},
+        "client.base_url",
+        "must be a folder such as",
+    ),
+    (
+        "a decimal dot in the middle",
+        {"resource__decimal_separator": "·"},
+        "resources[0].decimal_separator",
+        "must be . or ,",
+    ),
     (
         "a token that is no ASCII",
         {"client__auth": {"type": "bearer", "token": "$HR_WIDE"}},

@@ -14,7 +14,7 @@ from tests.test_credentials import pair
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "hr-source.md").read_text("utf-8")
 ENVIRON = {"HR_PASSWORD": "p", "HR_SECRET": "s", "HR_OTHER": "o"}
-KINDS = ("auth", "paginator")
+KINDS = ("auth", "paginator", "format")
 NODES = ("client", "resource", "endpoint", "since")
 
 
@@ -53,7 +53,7 @@ def test_every_kind_is_described_with_its_options_and_their_defaults(kind: str) 
     kinds = [k.removeprefix(f"{kind}_") for k in source_schema.schema()["$defs"] if k.startswith(f"{kind}_")]
     assert set(rows) == set(kinds)
     for one in kinds:
-        told = dict(re.findall(r"`(\w+)`(?: \(([\w.]+)\))?", rows[one]))
+        told = dict(re.findall(r"`(\w+)`(?: \(([^()]+)\))?", rows[one]))
         defaults = source_schema.defaults(f"{kind}_{one}")
         assert told == {
             n: str(defaults.get(n, "")).replace("True", "true").replace("False", "false")
@@ -109,6 +109,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "null_values": ["-"],
         "date_formats": ["odata"],
         "time_zone": "Europe/Copenhagen",
+        "decimal_separator": ",",
     },
     "endpoint": {
         "path": "y",
@@ -120,7 +121,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "paginator": "header_link",
         "requests_per_second": 3,
         "since": {"start_param": "from"},
+        "format": "csv",
+        "max_age_hours": 30,
+        "done_file": "{name}.done",
     },
+    "format_csv": {"delimiter": ";", "encoding": "windows-1252", "quotechar": None, "final_newline": False},
     "since": {"start_param": "after", "start_body_path": "after", "format": "unix", "full_every_hours": 3},
     "auth_http_basic": {"username": "u", "password": "$HR_OTHER"},
     "auth_bearer": {"token": "$HR_OTHER"},
@@ -203,7 +208,12 @@ def document(definition: str, options: dict[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = json.loads(json.dumps(BASE))
     client, resource = made["client"], made["resources"][0]
     kind, _, name = definition.partition("_")
-    if kind in KINDS:
+    if definition == "endpoint" and options.keys() & {"max_age_hours", "done_file"}:
+        client["base_url"] = "file:///mounts/hr/"
+        resource["endpoint"] = {"path": "x", "format": "csv", **options}
+    elif kind == "format":
+        resource["endpoint"]["format"] = {"type": name, **options}
+    elif kind in KINDS:
         client[kind] = {"type": name, **NEEDED.get(definition, {}), **options}
     elif definition == "since":
         start = {} if "start_body_path" in options else NEEDED["since"]

@@ -90,6 +90,68 @@ def test_a_record_whose_key_means_none_has_no_key() -> None:
     assert (fetch.take([{"Id": "none"}]), fetch.keyless) == ([], 1)
 
 
+# --- numbers ------------------------------------------------------------------------------------------------------
+
+FTE, COUNT = Column("Fte", "decimal", precision=18, scale=2), Column("Count", "int")
+NUMBERS = Table("Numbers", KEY, (KEY, FTE, COUNT, Column("Pay", "money"), Column("Rate", "float"), TEXT))
+
+
+def number(name: str, value: Any, separator: str | None) -> Any:
+    fetch = Fetch(NUMBERS, {}, Spelling(decimal_separator=separator))
+    rows = fetch.take([{"Id": "1", name: value}])
+    return rows[0][name] if rows else fetch.rejected[0].reasons
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "separator", "kept"),
+    [
+        ("Fte", "0,80", ",", "0.80"),
+        ("Fte", "-1.234.567,5", ",", "-1234567.50"),
+        ("Fte", "1 234,5", ",", "1234.50"),
+        ("Fte", "1\u00a0234,5", ",", "1234.50"),
+        ("Fte", "1'234.5", ".", "1234.50"),
+        ("Fte", "1,234.5", ".", "1234.50"),
+        ("Fte", " 1234.5 ", ".", "1234.50"),
+        ("Fte", 0.8, ",", "0.80"),
+        ("Fte", 7, ",", "7.00"),
+        ("Fte", "", ",", None),
+        ("Fte", "0.80", None, "0.80"),
+        ("Pay", "4.500,00", ",", "4500.0000"),
+        ("Rate", "1,5", ",", 1.5),
+        ("Count", "1.200", ",", 1200),
+        ("Count", "12", ",", 12),
+        ("Name_First", "1,5", ",", "1,5"),
+    ],
+)
+def test_a_number_in_a_text_is_read_with_the_sign_that_hr_puts_before_its_decimals(
+    name: str, value: Any, separator: str | None, kept: Any
+) -> None:
+    assert number(name, value, separator) == kept
+
+
+@pytest.mark.parametrize(
+    ("value", "separator"),
+    [
+        ("0.80", ","),
+        ("1.23", ","),
+        ("1,5,5", ","),
+        ("1.2345,6", ","),
+        ("0,80", "."),
+        ("12,34", "."),
+        ("x", ","),
+        ("1e3", ","),
+    ],
+)
+def test_a_number_that_is_written_otherwise_is_no_number_instead_of_another(value: str, separator: str) -> None:
+    """1.23 read with a decimal comma would be 123."""
+    assert number("Fte", value, separator) == (f"Fte: is not a number with {separator} as decimal_separator",)
+
+
+def test_a_number_that_is_too_wide_for_its_column_is_told_as_any() -> None:
+    assert number("Count", "1,5", ",") == ("Count: is not a whole number",)
+    assert number("Fte", "0,80", None) == ("Fte: is not a number",)
+
+
 # --- dates and times ----------------------------------------------------------------------------------------------
 
 
