@@ -2,12 +2,12 @@
 
 Prints the seconds of the first load, of a quiet round and of one where a tenth has changed, beside the time that the
 server alone takes for its pages; the processor's seconds and the most memory of each process. For a tenth of the
-people, and for all of them.
+people, and for all of them. Then the same people as CSV, over HTTP (gzip) and from a share.
 """
 
+import gzip
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -16,18 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from provisioning import database, migration
+from tests import processes
+from tests.emulators.exports import Export
 from tests.emulators.http import Emulator, Request, Response
 from tests.emulators.paging import query
 
 PAGE, SECONDS_A_PAGE = 1_000, 0.05
-PEAK = """
-import resource, sys
-from provisioning.__main__ import main
-code = main(["ingest"])
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(used.ru_maxrss, used.ru_utime + used.ru_stime, file=sys.stderr)
-sys.exit(code)
-"""
 
 
 class Company(Emulator):
@@ -37,6 +31,8 @@ class Company(Emulator):
         super().__init__()
         self.pages = [self.page(start, people) for start in range(0, people, PAGE)]
         self.people, self.busy, self._lock = people, 0.0, threading.Lock()
+        self.csv = Export().written([person(n, "Engineer") for n in range(people)])
+        self.zipped = gzip.compress(self.csv)
 
     def page(self, start: int, people: int, title: str = "Engineer") -> bytes:
         end = min(start + PAGE, people)
@@ -50,6 +46,8 @@ class Company(Emulator):
 
     def answer(self, request: Request) -> Response:
         began = time.monotonic()
+        if request.path == "/people.csv":
+            return Response(200, self.zipped, {"Content-Type": "text/csv", "Content-Encoding": "gzip"})
         start = int(query(request, {"cursor"}).get("cursor", "0"))
         time.sleep(SECONDS_A_PAGE)
         with self._lock:
@@ -87,19 +85,15 @@ def person(n: int, title: str) -> dict[str, Any]:
 def measure(environ: dict[str, str], company: Company, what: str) -> None:
     """Run `ingest` in a process of its own, and tell how long it took and how much memory."""
     company.busy = 0.0
-    began = time.monotonic()
-    command, root = [sys.executable, "-c", PEAK], Path(__file__).parent.parent
-    done = subprocess.run(command, env=environ, cwd=root, capture_output=True, text=True, check=False)
-    seconds = time.monotonic() - began
-    if done.returncode:
-        raise SystemExit(f"ingest ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    counts = json.loads(done.stdout)
-    kilobytes, processor = map(float, done.stderr.splitlines()[-1].split())
-    written = counts["inserted"] + counts["updated"]
+    ended = processes.Started(environ, "ingest").end(1_000)
+    if ended.code:
+        raise SystemExit(f"ingest ended with {ended.code}:\n{ended.out}{ended.err}")
+    written = ended.counts["inserted"] + ended.counts["updated"]
+    times = f"{ended.wall / company.busy:4.1f} x" if company.busy else "beside"
     print(
-        f"{company.people:>8} people, {what:<12} {seconds:6.1f} s, {seconds / company.busy:4.1f} x the server's own "
+        f"{company.people:>8} people, {what:<17} {ended.wall:6.1f} s, {times} the server's own "
         f"{company.busy:4.1f} s; {written:>7} rows written, "
-        f"{processor:4.1f} s of processor, at most {kilobytes / 1024:4.0f} MB"
+        f"{ended.cpu:4.1f} s of processor, at most {ended.peak:4.0f} MB"
     )
 
 
@@ -120,10 +114,29 @@ def measure_all(people: int) -> None:
         measure(environ, company, "a tenth new")
 
 
+def measure_csv(people: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, Company(people) as company:
+        (Path(folder) / "people.csv").write_bytes(company.csv)
+        os.utime(Path(folder) / "people.csv", (0, 0))
+        for what, address in (("CSV, HTTP", company.url), ("CSV, share", Path(folder).as_uri())):
+            text = f"sqlite:///{folder}/{what[5:]}.db"
+            with database.connect(text) as db:
+                migration.migrate(db)
+            endpoint = {"path": "people.csv", "format": "csv"}
+            source = {
+                "client": {"base_url": address},
+                "resources": [{"name": "Employees", "primary_key": "EmployeeId", "endpoint": endpoint}],
+            }
+            environ = {"SQL_CONNECTION_STRING": text, "HR_SOURCE": json.dumps(source), "PATH": os.environ["PATH"]}
+            measure(environ, company, what)
+            measure(environ, company, f"{what}, quiet")
+
+
 def main() -> None:
     everybody = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     for people in (everybody // 10, everybody):
         measure_all(people)
+        measure_csv(people)
 
 
 if __name__ == "__main__":
