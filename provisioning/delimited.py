@@ -215,7 +215,9 @@ class _Rows:
 
 def _mark(error: UnicodeError) -> tuple[str, int]:
     """Go on after what is no letter: a text is decoded in steps, and the line where it stands is told, not the step."""
-    return _UNREADABLE, error.end if isinstance(error, UnicodeDecodeError) else 0
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return _UNREADABLE, error.end
 
 
 _MARKING = "provisioning.delimited"

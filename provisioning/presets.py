@@ -13,7 +13,7 @@ from typing import Any
 
 FOLDER = Path(__file__).with_name("presets")
 
-_TYPED = ("auth", "paginator")
+_TYPED = ("auth", "paginator", "format")
 """Objects whose options hang on their `type`: another type takes the place of the whole."""
 
 
