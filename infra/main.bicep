@@ -36,11 +36,11 @@ param sqlAdminName string = ''
 param sqlAdminType string = 'User'
 
 @description('Object id of who puts HR\'s secrets into the vault. Empty: nobody by this deployment.')
-param secretsOfficerObjectId string = ''
+param vaultOfficerObjectId string = ''
 
 @description('What kind of principal that is.')
 @allowed(['Group', 'ServicePrincipal', 'User'])
-param secretsOfficerType string = 'User'
+param vaultOfficerType string = 'User'
 
 @description('Grants the app its roles in Graph. Whoever deploys must be Privileged Role Administrator; else false, and infra/scripts/graph-roles.sh.')
 param grantGraphRoles bool = true
@@ -56,6 +56,9 @@ param createSignInRegistration bool = true
 
 @description('Client id of an existing registration instead. Neither: nobody can sign in, and the console stays closed.')
 param signInClientId string = ''
+
+@description('Whether that registration has a client secret, in the vault as sign-in-client-secret. Else the identity stands for it.')
+param signInFromVault bool = false
 
 // ---------------------------------------------------------------------------------------------------------------- shape
 
@@ -323,8 +326,8 @@ module roleAssignments 'modules/role-assignments.bicep' = {
     storageAccountName: storage.outputs.name
     applicationInsightsName: monitoring.outputs.applicationInsightsName
     keyVaultName: keyVault.outputs.name
-    secretsOfficerObjectId: secretsOfficerObjectId
-    secretsOfficerType: secretsOfficerType
+    vaultOfficerObjectId: vaultOfficerObjectId
+    vaultOfficerType: vaultOfficerType
   }
 }
 
@@ -384,11 +387,14 @@ module keyVaultEndpoint 'modules/private-endpoint.bicep' = if (privateNetworking
 // -------------------------------------------------------------------------------------------------------------- the app
 
 var secretsUrl = 'https://${keyVaultName}${environment().suffixes.keyvaultDns}/secrets'
-var secretSettings = toObject(
+var hrSettings = toObject(
   hrSecretNames,
   name => name,
   name => '@Microsoft.KeyVault(SecretUri=${secretsUrl}/${toLower(replace(name, '_', '-'))})'
 )
+var signInSettings = {
+  SIGN_IN_CLIENT_SECRET: '@Microsoft.KeyVault(SecretUri=${secretsUrl}/sign-in-client-secret)'
+}
 
 module functionApp 'modules/function-app.bicep' = {
   name: 'function-app'
@@ -406,7 +412,7 @@ module functionApp 'modules/function-app.bicep' = {
     subnetId: privateNetworking ? network!.outputs.appSubnetId : ''
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
-    secretSettings: secretSettings
+    vaultSettings: signInFromVault ? union(hrSettings, signInSettings) : hrSettings
     appSettings: {
       SQL_CONNECTION_STRING: 'Server=tcp:${database.outputs.serverAddress},1433;Database=${database.outputs.databaseName};Encrypt=yes'
       HR_SOURCE: hrSource
@@ -476,6 +482,7 @@ module easyAuth 'modules/easy-auth.bicep' = if (makesRegistration || !empty(sign
   params: {
     functionAppName: functionApp.outputs.name
     clientId: makesRegistration ? signIn!.outputs.clientId : signInClientId
+    credentialSetting: signInFromVault ? 'SIGN_IN_CLIENT_SECRET' : 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
   }
 }
 

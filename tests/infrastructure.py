@@ -295,7 +295,7 @@ def wrong_settings(all_files: Files) -> Iterator[str]:
     yield from (f"{name} is set, and nobody reads it" for name in sorted(set(app) - app_reads()))
     yield from (f"{name}: the host" for name in sorted(set(host) ^ set(HOST_SETTINGS)))
     config = bicep.parse(all_files[module("function-app")]).section("resources")["settings"]["config"]["properties"]
-    if bicep.call(config) != ("union", ["secretSettings", "appSettings", "hostSettings"]):
+    if bicep.call(config) != ("union", ["vaultSettings", "appSettings", "hostSettings"]):
         yield "the settings are not those three, the later ones winning"
 
 
@@ -364,7 +364,7 @@ ASSIGNED = {
     ("storage", "storageBlobDataOwner", "principalId", "ServicePrincipal"),
     ("insights", "monitoringMetricsPublisher", "principalId", "ServicePrincipal"),
     ("vault", "keyVaultSecretsUser", "principalId", "ServicePrincipal"),
-    ("vault", "keyVaultSecretsOfficer", "secretsOfficerObjectId", "secretsOfficerType"),
+    ("vault", "keyVaultSecretsOfficer", "vaultOfficerObjectId", "vaultOfficerType"),
 }
 """On what, which role, to whom, of what kind."""
 
@@ -390,7 +390,7 @@ def wrong_role_assignments(all_files: Files) -> Iterator[str]:
     if len(found) != len(set(found)) or set(found) != ASSIGNED:
         yield f"assignments: {sorted(found)}"
     officer = resources(template)["putsSecrets"]["config"]
-    if "secretsOfficerObjectId" not in bicep.strings(bicep.condition(officer)):
+    if "vaultOfficerObjectId" not in bicep.strings(bicep.condition(officer)):
         yield "without a name nobody may be given the secrets"
 
 
@@ -481,7 +481,16 @@ def _at(body: Any, path: str) -> Any:
     return called[0] if called else body
 
 
-SECRET = re.compile(r"password|secret(?!s?Officer|Names|Settings)|token(?!Store)|accesskey|connectionstring|sas", re.I)
+def _chosen(node: Any) -> tuple[Any, Any, Any]:
+    """Of `a ? b : c` the three; a function as its name and what is given to it."""
+    operands = node["operator"]["operands"] if isinstance(node, dict) and "operator" in node else {}
+    three = (operands.get(name) for name in ("condition", "true_value", "false_value"))
+    first, then, otherwise = (bicep.call(one) or one for one in three)
+    return first, then, otherwise
+
+
+SIGN_IN_SETTING = "SIGN_IN_CLIENT_SECRET"
+SECRET = re.compile(r"password|secret(?!Names)|token(?!Store)|accesskey|connectionstring|sas", re.I)
 READERS = re.compile(r"\blist(Keys|Secrets|AccountSas|ServiceSas|Credentials)?\s*\(|\bgetSecret\(|ConnectionString\b")
 
 
@@ -515,13 +524,47 @@ def wrong_secret_settings(all_files: Files) -> Iterator[str]:
         yield f"ALERT_WEBHOOK_URL: {webhook}"
     if environment(all_files)["ALERT_WEBHOOK_URL"] != "":
         yield "ALERT_WEBHOOK_URL: not empty by default"
-    made = bicep.call(main.section("variables")["secretSettings"]["value"])
+    made = bicep.call(main.section("variables")["hrSettings"]["value"])
     shape = "@Microsoft.KeyVault(SecretUri=${secretsUrl}/${toLower(replace(name, '_', '-'))})"
     if not made or made[0] != "toObject" or made[1][0] != "hrSecretNames" or shape not in bicep.strings(made[1]):
         yield f"secrets of HR: {made}"
+    sign_in = main.section("variables")["signInSettings"]["value"]
+    if sign_in != {SIGN_IN_SETTING: "@Microsoft.KeyVault(SecretUri=${secretsUrl}/sign-in-client-secret)"}:
+        yield f"the secret of the registration: {sign_in}"
+    given = bicep.settled(main.section("modules")["functionApp"]["config"])["params"]["vaultSettings"]
+    if _chosen(given) != ("signInFromVault", ("union", ["hrSettings", "signInSettings"]), "hrSettings"):
+        yield f"from the vault: {given}"
     url = main.section("variables")["secretsUrl"]["value"]
     if url != "https://${keyVaultName}${environment().suffixes.keyvaultDns}/secrets":
         yield f"the vault's address: {url}"
+
+
+LOOKS_SECRET = re.compile(r"password|pwd|secret|accountkey|acctkey", re.I)
+LOOKS_PLAIN = re.compile(r"secretpermissions|secretversion|secretur[il]|secretname", re.I)
+ENVIRONMENT_URLS = re.compile(
+    r"(?<![a-z\d])(azuredatalakeanalytics\.net|azuredatalakestore\.net|batch\.core\.windows\.net|core\.windows\.net|"
+    r"database\.windows\.net|datalake\.azure\.net|gallery\.azure\.com|graph\.windows\.net|login\.microsoftonline\.com|"
+    r"management\.azure\.com|management\.core\.windows\.net|vault\.azure\.net)(?![a-z\d])",
+    re.I,
+)
+"""As https://github.com/Azure/bicep has them: SecretsInParamsMustBeSecureRule.cs and bicepconfig.json in Bicep.Core."""
+
+
+def refused_by_lint(all_files: Files) -> Iterator[str]:
+    """What Bicep's own lint refuses by names and texts alone, where infra/bicepconfig.json makes it an error."""
+    rules = bicep.json.loads(all_files["infra/bicepconfig.json"])["analyzers"]["core"]["rules"]
+    for path, template in templates(all_files).items():
+        for name, parameter in template.section("parameters").items():
+            text = parameter["type"] in ("string", "object") and "secure" not in template.decorators(name)
+            if text and LOOKS_SECRET.search(name) and not LOOKS_PLAIN.search(name):
+                yield f"{path}: secure-secrets-in-params: {name}"
+        for token in bicep.tokens(template.text):
+            if token.kind == "text" and ENVIRONMENT_URLS.search(token.text):
+                yield f"{path}: no-hardcoded-env-urls: {token.text}"
+        yield from (f"{path}: simplify-interpolation: {t}" for t in re.findall(r"'\$\{\w+\}'(?!:)", template.text))
+    for name in ("secure-secrets-in-params", "no-hardcoded-env-urls", "simplify-interpolation"):
+        if rules.get(name) != {"level": "error"}:
+            yield f"{name} is no error"
 
 
 # --------------------------------------------------------------------------------------------- Entra and sign-in
@@ -586,7 +629,14 @@ def wrong_sign_in(all_files: Files) -> Iterator[str]:
         yield "Easy Auth is off"
     if validation != {"requireAuthentication": False, "unauthenticatedClientAction": "AllowAnonymous"}:
         yield "function keys are kept out"
-    if provider["registration"]["clientSecretSettingName"] not in given_settings(all_files)[1]:
+    main = bicep.parse(all_files[MAIN])
+    given = bicep.settled(main.section("modules")["easyAuth"]["config"])["params"]["credentialSetting"]
+    identity = "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID"
+    if provider["registration"]["clientSecretSettingName"] != "credentialSetting" or (
+        _chosen(given) != ("signInFromVault", SIGN_IN_SETTING, identity)
+    ):
+        yield f"the registration is proven by {given}"
+    if identity not in given_settings(all_files)[1]:
         yield "the identity that stands for the registration is not set"
     issuers = {provider["registration"]["openIdIssuer"], found["trust"]["config"]["issuer"]}
     if issuers != {"${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0"}:
@@ -730,6 +780,7 @@ CHECKS = (
     open_doors,
     leaks,
     wrong_secret_settings,
+    refused_by_lint,
     wrong_graph_roles,
     wrong_sign_in,
     wrong_network,

@@ -8,6 +8,10 @@ param functionAppName string
 @maxLength(36)
 param clientId string
 
+@description('The setting by which the app proves to be that registration: one with a secret, or the one that names an identity.')
+@allowed(['OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID', 'SIGN_IN_CLIENT_SECRET'])
+param credentialSetting string
+
 resource app 'Microsoft.Web/sites@2024-11-01' existing = {
   name: functionAppName
 }
@@ -33,8 +37,8 @@ resource signIn 'Microsoft.Web/sites/config@2024-11-01' = {
         registration: {
           openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
           clientId: clientId
-          // Not a secret: it says that the managed identity stands for the registration.
-          clientSecretSettingName: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID'
+          // Under OVERRIDE_… stands no secret: it says that the managed identity stands for the registration.
+          clientSecretSettingName: credentialSetting
         }
         validation: {
           allowedAudiences: [

@@ -49,7 +49,7 @@ param maximumInstanceCount int
 param appSettings object
 
 @description('Settings that hold secrets: name to Key Vault reference.')
-param secretSettings object
+param vaultSettings object
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: applicationInsightsName
@@ -136,7 +136,7 @@ var hostSettings = {
 resource settings 'Microsoft.Web/sites/config@2024-11-01' = {
   parent: app
   name: 'appsettings'
-  properties: union(secretSettings, appSettings, hostSettings)
+  properties: union(vaultSettings, appSettings, hostSettings)
 }
 
 output name string = app.name

@@ -15,11 +15,11 @@ param applicationInsightsName string
 param keyVaultName string
 
 @description('Object id of who puts secrets into the vault; empty: nobody by this deployment.')
-param secretsOfficerObjectId string
+param vaultOfficerObjectId string
 
 @description('What kind of principal that is.')
 @allowed(['Group', 'ServicePrincipal', 'User'])
-param secretsOfficerType string
+param vaultOfficerType string
 
 // https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 var roles = {
@@ -76,12 +76,12 @@ resource readsSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-resource putsSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(secretsOfficerObjectId)) {
+resource putsSecrets 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(vaultOfficerObjectId)) {
   scope: vault
-  name: guid(vault.id, secretsOfficerObjectId, roles.keyVaultSecretsOfficer)
+  name: guid(vault.id, vaultOfficerObjectId, roles.keyVaultSecretsOfficer)
   properties: {
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.keyVaultSecretsOfficer)
-    principalId: secretsOfficerObjectId
-    principalType: secretsOfficerType
+    principalId: vaultOfficerObjectId
+    principalType: vaultOfficerType
   }
 }
