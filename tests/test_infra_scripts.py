@@ -146,6 +146,21 @@ def test_the_database_is_migrated_as_whoever_is_signed_in_without_any_credential
     assert "AZURE_CLIENT_ID" not in environ  # else azure-identity would look for the app's identity
 
 
+def test_the_hook_migrates_with_what_azd_hands_over_though_hrs_password_is_in_the_vault_only(
+    run: Run, tmp_path: Path
+) -> None:
+    """The real command line, on the embedded database: the settings of docs/deploy.md must be no hindrance to it."""
+    source = (ROOT / "local.settings.example.json").read_text("utf-8")
+    handed_over = {"HR_SOURCE": json.loads(source)["Values"]["HR_SOURCE"], "HR_SECRET_NAMES": "HR_PASSWORD"}
+    assert "$HR_PASSWORD" in handed_over["HR_SOURCE"]
+    done = run("migrate", expected=[MIGRATE], **handed_over, **AZD)
+    (environ,) = done.environs
+    environ = environ | {"SQL_CONNECTION_STRING": f"sqlite:///{tmp_path}/hr.db"}
+    command = [sys.executable, *MIGRATE.call[1:]]
+    migrated = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert migrated.returncode == 0, migrated.stderr
+
+
 def test_the_firewall_is_open_for_as_long_as_the_script_runs_and_no_longer(run: Run) -> None:
     calls = [firewall("create"), MIGRATE, firewall("delete")]
     done = run("migrate", expected=calls, DEPLOYER_IP_ADDRESS="203.0.113.7", **AZD)

@@ -7,6 +7,7 @@ DECLARE @name AS sysname = N'$(AppIdentityName)';
 DECLARE @sid AS varbinary(16) = CONVERT(varbinary(16), CONVERT(uniqueidentifier, '$(AppIdentityClientId)'));
 DECLARE @statement AS nvarchar(max);
 DECLARE @excess AS nvarchar(max);
+DECLARE @problem AS nvarchar(2048);
 
 IF DATABASE_PRINCIPAL_ID('provisioning_app') IS NULL
     THROW 50001, 'The role provisioning_app is missing: run migrate first.', 1;
@@ -47,8 +48,9 @@ FROM (
 
 IF @excess IS NOT NULL
 BEGIN
-    SET @statement = @name + N' may do more than the app needs: ' + @excess + N'. Take it away, then run this again.';
-    THROW 50002, @statement, 1;
+    SET @problem
+        = @name + N' may do more than the app needs: ' + LEFT(@excess, 1500) + N'. Take it away, then run this again.';
+    THROW 50002, @problem, 1;
 END;
 
 PRINT @name + N' is a member of provisioning_app, and of nothing else.';

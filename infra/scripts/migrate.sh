@@ -25,8 +25,9 @@ fi
 need_program "$PYTHON"
 
 open_firewall
-# The app's client id must not be in the way of the person's own token; no credentials stand in the string.
-unset AZURE_CLIENT_ID
+# The app's client id must not be in the way of the person's own token; no credentials stand in the string. HR's
+# address, which azd hands over, names a password that is nowhere but in the vault: migrate would miss it.
+unset AZURE_CLIENT_ID HR_SOURCE
 SQL_CONNECTION_STRING="Server=tcp:$SQL_SERVER_ADDRESS,1433;Database=$SQL_DATABASE;Encrypt=yes"
 export SQL_CONNECTION_STRING
 say "Migrating $SQL_DATABASE on $SQL_SERVER_ADDRESS."
