@@ -19,6 +19,9 @@ LINES = [line for kind, text in BLOCKS if kind == "sh" for line in text.splitlin
 CODE = re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", PAGE, flags=re.DOTALL))
 PARAMETERS = set(re.findall(r"readEnvironmentVariable\('(\w+)'", (ROOT / "infra/main.bicepparam").read_text("utf-8")))
 OUTPUTS = set(re.findall(r"^output (\w+) ", (ROOT / "infra/main.bicep").read_text("utf-8"), re.MULTILINE))
+ASKED_BY_SCRIPTS = set(
+    re.findall(r"\$\{(\w+):-", "".join(p.read_text("utf-8") for p in (ROOT / "infra/scripts").glob("*.sh")))
+)
 OURS = ".venv/bin/python -m provisioning "
 SETTINGS_OF = {"azd": {"auth", "env", "up", "deploy", "down"}, "az": {"login", "ad", "functionapp", "sql"}}
 SHELL = {"eval", "export", "unset", "make"}
@@ -69,10 +72,11 @@ def test_every_make_target_exists() -> None:
     assert named <= targets
 
 
-def test_what_azd_is_told_to_set_is_a_parameter_of_infra() -> None:
+def test_what_azd_is_told_to_set_is_a_parameter_of_infra_or_asked_for_by_its_scripts() -> None:
     told = {one[3] for one in commands() if one[:3] == ["azd", "env", "set"]}
     assert {"GRAPH_BULK_UPLOAD_URL", "HR_SOURCE", "AZURE_LOCATION"} <= told
-    assert told <= PARAMETERS
+    assert told <= PARAMETERS | ASKED_BY_SCRIPTS
+    assert told - PARAMETERS == {"DEPLOYER_IP_ADDRESS"}
 
 
 def test_every_name_in_capitals_is_a_setting_a_parameter_or_an_output() -> None:
@@ -123,8 +127,20 @@ def test_what_is_confirmed_was_shown_by_the_line_before() -> None:
 
 def test_the_order_is_that_in_which_things_come_to_be() -> None:
     wanted = [
-        *("make test", "app-create", "azd env set GRAPH_BULK_UPLOAD_URL", "azd up", "azd env get-values"),
-        *("firewall-rule create", "app-schema", "app-notices", "app-start", "doctor", "migrate --mapping", "status"),
+        *("make test", "app-create", "azd env set GRAPH_BULK_UPLOAD_URL"),
+        "azd env set DEPLOYER_IP_ADDRESS",  # else the hook of the next fails, and nothing is published
+        *("azd up", "azd env get-values", "firewall-rule create"),
+        *(
+            "infra/scripts/migrate.sh",
+            "infra/scripts/database-user.sh",
+            "azd deploy",
+            "app-schema",
+            "app-notices",
+            "app-start",
+            "doctor",
+            "migrate --mapping",
+            "status",
+        ),
         *("plan --diff", "show", "holds", "approve", "firewall-rule delete"),
     ]
     text, at = "\n".join(LINES), -1

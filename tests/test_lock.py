@@ -153,9 +153,17 @@ def test_make_installs_by_hash_only() -> None:
     ]
 
 
+def test_what_git_ignores_is_not_deployed_either() -> None:
+    """azd packs the folder as it lies there and asks .funcignore alone: caches, databases and keys of a laptop."""
+    git, func = ((ROOT / name).read_text("utf-8").splitlines() for name in (".gitignore", ".funcignore"))
+    unwanted = pathspec.GitIgnoreSpec.from_lines(func)
+    examples = [re.sub(r"\*", "x", line) for line in git if line and not line.startswith("#")]
+    assert len(examples) > 15
+    assert [name for name in examples if not unwanted.match_file(name)] == []
+
+
 def test_what_is_deployed_is_the_app_and_nothing_else() -> None:
-    specs = [(ROOT / name).read_text("utf-8").splitlines() for name in (".gitignore", ".funcignore")]
-    unwanted = pathspec.GitIgnoreSpec.from_lines([*specs[0], *specs[1]])
+    unwanted = pathspec.GitIgnoreSpec.from_lines((ROOT / ".funcignore").read_text("utf-8").splitlines())
     tops = [p for p in ROOT.iterdir() if not unwanted.match_file(f"{p.name}/" if p.is_dir() else p.name)]
     paths = [p.relative_to(ROOT) for top in tops for p in (top, *top.rglob("*")) if p.is_file()]
     left = {path.as_posix() for path in paths if not unwanted.match_file(path)}
