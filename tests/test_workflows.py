@@ -87,6 +87,15 @@ def test_no_checkout_leaves_its_token_behind_and_no_secret_is_needed() -> None:
     assert not any("secrets." in text for text in TEXTS.values())
 
 
+def test_a_command_that_fails_in_a_pipe_fails_its_step() -> None:
+    """https://docs.github.com/actions/reference/workflows-and-actions/workflow-syntax: pipefail where bash is named."""
+    piped = [step["run"] for _, step in STEPS if re.search(r"[^|]\|[^|]", step.get("run", ""))]
+    assert any("make test | tee" in text for text in piped)
+    assert all(flow["defaults"] == {"run": {"shell": "bash"}} for flow in WORKFLOWS.values())
+    assert not any("shell" in step for _, step in STEPS)
+    assert not any("defaults" in job for job in JOBS.values())
+
+
 def test_every_job_ends_by_itself_in_time() -> None:
     limits = {where: int(job["timeout-minutes"]) for where, job in JOBS.items() if "uses" not in job}
     assert max(limits.values()) <= 60
