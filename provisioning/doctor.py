@@ -5,7 +5,7 @@ Checks run in the order of `CHECKS`. One that needs what an earlier one has foun
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ from provisioning.pacing import Clock
 from provisioning.scim import ScimMapping
 from provisioning.send import Budget
 from provisioning.settings import ALERTS, DATABASE, GRAPH, BulkUpload, Settings
-from provisioning.source import Resource
+from provisioning.source import Resource, Source
 
 DATABASE_SECONDS, HR_SECONDS, FILE_SECONDS, LOG_SECONDS = 75.0, 20.0, 360.0, 30.0
 """So long each is tried; a serverless database takes a minute to wake, and a report may be made when asked for."""
@@ -41,6 +41,8 @@ LATE_ENTRIES = timedelta(hours=2)
 
 LOG_KEPT = timedelta(days=30)
 """How long Entra keeps its provisioning log: https://learn.microsoft.com/entra/identity/monitoring-health/reference-reports-data-retention"""
+
+_MEND_HR = "mend HR_SOURCE, or ask those who run HR's API"
 
 T = TypeVar("T")
 
@@ -225,8 +227,8 @@ def _grants(patient: _Patient) -> _Result:
     if db.engine == "sqlite":
         return _writable(db)
     needed = rights.granted(migration.grants())
-    source = patient.settings.hr_source if patient.settings else None
-    for resource in source.resources if source else ():
+    sources = patient.settings.hr_sources if patient.settings else ()
+    for resource in (r for source in sources for r in source.resources):
         needed.setdefault(f"dbo.{resource.table}".casefold(), set()).update(("SELECT", "INSERT", "UPDATE"))
     return grants_result(rights.in_database(db.rows("my_rights"), needed))
 
@@ -271,29 +273,39 @@ def _mapping(patient: _Patient) -> _Result:
 def _hr(patient: _Patient) -> _Result:
     """Whether the HR API answers, with first pages of records that have keys."""
     settings = patient.need(patient.settings, "settings")
-    if settings.hr_source is None:
+    if not settings.hr_sources:
         if "HR_SOURCE" in patient.wrong:
             raise NotChecked("see settings (HR_SOURCE)")
         patient.pages = []
         return _Result("HR_SOURCE is not set: another loader fills the tables")
-    result, pages = _Result(), []
-    files = any(resource.csv for resource in settings.hr_source.resources)
-    ends = patient.clock.monotonic() + (FILE_SECONDS if files else HR_SECONDS)
-    with HrApi(settings.hr_source, patient.clock, ends) as api:
-        for resource in settings.hr_source.resources:
-            try:
-                page = next(api.pages(resource), [])
-            except UpstreamError as exc:
-                result.faults.append((str(exc), "mend HR_SOURCE, or ask those who run HR's API"))
-                continue
-            pages.append((resource, page))
-            if not page:
-                result.warnings.append((f"{resource.table}: HR answered with no record at all", "ask HR"))
+    result = _Result()
+    pages = [found for source in settings.hr_sources for found in _first_pages(patient, source, result)]
     patient.pages = pages or None
     result.well = (
         ", ".join(f"{len(page)} records of {resource.table}" for resource, page in pages) + " on the first page"
     )
     return result
+
+
+def _first_pages(patient: _Patient, source: Source, result: _Result) -> Iterator[tuple[Resource, list[Any]]]:
+    """The first page of each endpoint of an HR system; what is wrong joins the result, by the system's name."""
+    named = f"{source.name}: " if source.name else ""
+    files = any(resource.csv for resource in source.resources)
+    ends = patient.clock.monotonic() + (FILE_SECONDS if files else HR_SECONDS)
+    try:
+        with HrApi(source, patient.clock, ends) as api:
+            for resource in source.resources:
+                try:
+                    page = next(api.pages(resource), [])
+                except UpstreamError as exc:
+                    result.faults.append((f"{named}{exc}", _MEND_HR))
+                    continue
+                yield resource, page
+                if not page:
+                    told = f"{named}{resource.table}: HR answered with no record at all"
+                    result.warnings.append((told, "ask HR"))
+    except UpstreamError as exc:  # its client certificate is gone
+        result.faults.append((f"{named}{exc}", _MEND_HR))
 
 
 def _columns(patient: _Patient) -> _Result:
@@ -317,6 +329,9 @@ def _columns(patient: _Patient) -> _Result:
         if unseen:
             told = f"{table.name}: no record of the first page has {', '.join(unseen)}, which the mapping uses"
             result.warnings.append((told, mend))
+        if fetch.gives_source:
+            told = f"{table.name}: HR's records have a field {resource.spelling.source_column}, the source_column"
+            result.faults.append((f"{told}; ingest would change nothing", "take another column, or rename the field"))
         if fetch.unknown_fields:
             told = f"{table.name}: fields without a column, not kept: {', '.join(sorted(fetch.unknown_fields))}"
             result.warnings.append((told, f"python -m provisioning add-columns {table.name}, or let it be"))

@@ -2,15 +2,17 @@
 
 import json
 import logging
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import timedelta
 
-from provisioning import database, jobs, ledger, retry, runs, tables, tombstones
+from provisioning import database, jobs, plan, retry, runs, tables, tombstones
 from provisioning.database import Database
 from provisioning.errors import NotForgettable, UnknownEmployee
 from provisioning.mirror import Table
 from provisioning.pacing import Clock
 from provisioning.runs import Report, no_counts
 from provisioning.settings import HR, Settings
+from provisioning.tables import Mirrored, Said
 
 logger = logging.getLogger(__name__)
 
@@ -23,15 +25,16 @@ def purge(settings: Settings, days: int | None = None, *, clock: Clock | None = 
     clock = clock or Clock()
     report = Report("purge", no_counts("purge"))
     with runs.reporting(report), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
-        table = _people_table(db, settings)
-        if table is None:
+        found = [tables.describe(db, people) for people in tables.people(db, settings.hr_sources)]
+        if not found:
             raise runs.missing_setting(HR)
         with runs.leased(db, settings, jobs.INGEST_LEASE, report, clock, 0.0), runs.recorded(db, report, None):
             before = db.utc_now() - timedelta(days=settings.history_days if days is None else days)
-            gone = [str(row[0]) for row in db.rows("gone_people", table.name, database.stamp(before))]
-            for chunk in database.chunks(gone):
-                _take_out(db, table, list(chunk))
-                runs.add(report, purged=len(chunk))
+            for table in found:
+                gone = [str(row[0]) for row in db.rows("gone_people", table.name, database.stamp(before))]
+                for chunk in database.chunks(gone):
+                    _take_out(db, table, list(chunk))
+                    runs.add(report, purged=len(chunk))
     return report
 
 
@@ -51,14 +54,16 @@ def forget(settings: Settings, employee_id: str, *, clock: Clock | None = None) 
         runs.leased(db, settings, jobs.INGEST_LEASE, report, clock, 0.0),
         runs.recorded(db, report, None),
     ):
-        table = _people_table(db, settings)
-        spelled = None if table is None else _as_mirrored(db, table, employee_id)
+        rows = tables.said(db, employee_id, runs.missing(db, settings))
+        records = tables.mirrored(db, settings.hr_sources, employee_id, rows)
+        spelled = next((r.key for r in records if plan.same_key(r.key) == plan.same_key(employee_id)), employee_id)
         with db.transaction():
-            _check_forgettable(db, settings, spelled or employee_id, mirrored=spelled is not None)
-            if table is not None and spelled is not None:
-                _take_out(db, table, [spelled])
-            db.run("forget_person", *[spelled or employee_id] * 13)
-            db.run("forget_examples", f'%"{spelled or employee_id}"%')
+            _check_forgettable(db, settings, spelled, rows, records)
+            for record in records:
+                _take_out(db, record.table, [record.key])
+            for name in dict.fromkeys((spelled, *(record.key for record in records))):
+                db.run("forget_person", *[name] * 13)
+            db.run("forget_examples", f'%"{spelled}"%')
             tombstones.add(db, employee_id)
         report.answer["status"] = "forgotten"
     return report
@@ -80,35 +85,24 @@ def remember(settings: Settings, employee_id: str, *, clock: Clock | None = None
     return report
 
 
-def _check_forgettable(db: Database, settings: Settings, employee_id: str, *, mirrored: bool) -> None:
+def _check_forgettable(
+    db: Database, settings: Settings, employee_id: str, rows: Sequence[Said], records: Sequence[Mirrored]
+) -> None:
+    """`rows`: hers of the mapping; `records`: hers of the mirror. Every one of them must count as missing from HR."""
     row = db.one("person_anywhere", *[employee_id] * 3)
     known, active, in_doubt = map(int, row) if row else (0, 0, 0)
-    in_view = db.one("find_employee", employee_id) is not None
-    if (mirrored or in_view) and not _is_missing(db, settings, employee_id):
+    if not all(said.missing for said in rows) or not all(_is_missing(db, settings, one) for one in records):
         raise NotForgettable(f"{employee_id}: HR still has this person; nothing was forgotten.")
     if active or in_doubt:
         told = "was last sent as active" if active else "was perhaps sent a moment ago"
         raise NotForgettable(f"{employee_id} {told}: the account must be disabled first; nothing was forgotten.")
-    if not known and not mirrored and not in_view:
+    if not known and not records and not rows:
         raise UnknownEmployee(employee_id)
 
 
-def _is_missing(db: Database, settings: Settings, employee_id: str) -> bool:
-    """Whether she counts as missing from HR, as for sending."""
-    table, since = runs.missing_since(db, settings)
-    row = db.one("absent_since", table, employee_id)
-    absent: datetime | None = database.as_utc(row[0]) if row else None
-    return absent is not None and (table, since) != ledger.NOBODY_MISSING and database.stamp(absent) <= since
-
-
-def _people_table(db: Database, settings: Settings) -> Table | None:
-    people = tables.people(db, settings.hr_source)
-    return None if people is None else tables.describe(db, people)
-
-
-def _as_mirrored(db: Database, table: Table, employee_id: str) -> str | None:
-    """How the mirror spells an id; None where it does not hold it."""
-    return next(iter(tables.key(db, table, employee_id).values()), None)
+def _is_missing(db: Database, settings: Settings, record: Mirrored) -> bool:
+    """Whether a record counts as missing from HR, as for sending."""
+    return tables.is_missing(db, record.table.name, record.key, runs.missing(db, settings)[1])
 
 
 def _take_out(db: Database, table: Table, keys: list[str]) -> None:

@@ -17,6 +17,7 @@ FIRST_LOAD = "first_load"
 MAPPING = "mapping"
 ATTRIBUTE = "attribute_to_null"
 PROTECTED = "protected"
+MOVED = "moved"
 
 FLOOR_DISABLES, FLOOR_CHANGES, FLOOR_CREATES = 10, 200, 200
 MOST_DISABLES = 500
@@ -181,6 +182,8 @@ class Guard:
             kinds.append((MAPPING, self._known.changed_mapping))
         if due.protected and due.person.known and (due.disables or renamed):
             kinds.append((PROTECTED, ""))
+        if due.disables and due.moved_to:
+            kinds.append((MOVED, ""))
         if due.disables:
             return kinds if due.expected else [*kinds, (DISABLES, "")]
         if not due.person.sent:
@@ -210,6 +213,12 @@ class Guard:
             return mapping_reason(count, sum(d.disables for d in fresh))
         if name == PROTECTED:
             return f"{_people(count)} marked as Protected would be disabled or get another externalId or userName"
+        if name == MOVED:
+            shown = ", ".join(f"{d.user.employee_id} to {d.moved_to}" for d in fresh[:EXAMPLES])
+            told = (
+                f"{_people(count)} would be disabled, and active in another HR system with that userName or work e-mail"
+            )
+            return f"{told}, perhaps having moved there: {shown}{', …' if count > EXAMPLES else ''}"
         if name == DISABLES:
             after = self._disables | {d.key for d in fresh}
             if len(after) <= limits.disables:

@@ -6,7 +6,7 @@ ingest looks at it (`mirror.flatten`, `mirror.typed`), so that what was seen fit
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -206,7 +206,7 @@ class Survey:
 
     def _take(self, record: Mapping[str, Any]) -> None:
         mine: dict[str, Any] = {}
-        for name, value in self._spelling.fields(mirror.flatten(record)):
+        for name, value in self._fields(record):
             folded = name.casefold()
             if self._alike.setdefault(unicodedata.normalize("NFKC", folded).casefold(), folded) != folded:
                 self._too_like[name] = "another field's name is the same to a database"
@@ -217,6 +217,18 @@ class Survey:
                 continue
             mine[folded] = value
             seen.take(value)
+
+    def _fields(self, record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """What is looked at in a record, and what HR_SOURCE puts beside it: the name of the HR system."""
+        column = self._spelling.source_column
+        for name, value in self._spelling.fields(mirror.flatten(record)):
+            if column and name.casefold() == column.casefold():
+                raise WrongUsage(
+                    f"HR's records have a field {column}, which is the source_column; take another column."
+                )
+            yield name, value
+        if column:
+            yield column, self._spelling.source
 
     def _kept(self) -> tuple[list[_Seen], list[LeftOut]]:
         kept, left_out = [], [LeftOut(name, why) for name, why in self._too_like.items()]

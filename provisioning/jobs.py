@@ -1,5 +1,6 @@
 """The jobs: the only place where steps are put in order. Timers, the HTTP function and the command line call these."""
 
+import functools
 import json
 import logging
 import math
@@ -22,6 +23,7 @@ from provisioning import (
     retry,
     runs,
     send,
+    source,
     tables,
     trail,
     weighing,
@@ -82,7 +84,7 @@ INGEST_LEASE = "ingest"
 def ingest(
     settings: Settings, *, clock: Clock | None = None, patience: float = 0.0, observe: Observer | None = None
 ) -> Report:
-    """Copy the HR API into SQL, one table and one transaction per endpoint.
+    """Copy HR into SQL, one table and one transaction per endpoint, one HR system after the other.
 
     Raises UpstreamError when an endpoint could not be read completely (that table is then untouched, the others go on),
     Busy when another ingest is at work, SettingsError when HR_SOURCE and the tables do not fit together.
@@ -91,27 +93,53 @@ def ingest(
     ends = clock.monotonic() + RUN_SECONDS
     report = Report("ingest", no_counts("ingest"))
     with runs.reporting(report, clock, settings), runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db:
-        source = runs.needed(settings.hr_source, HR)
-        described = _described(db, source)
+        described = _described(db, runs.needed(settings.hr_sources or None, HR))
         with runs.leased(db, settings, INGEST_LEASE, report, clock, patience), runs.recorded(db, report, None):
-            with HrApi(source, clock, ends) as api:
-                failures = [_ingest_one(db, api, r, t, report, settings, observe) for r, t in described]
-            if any(failures):
-                raise UpstreamError(" ".join(f for f in failures if f))
+            failures: list[str] = []
+            for left, (system, endpoints) in zip(range(len(described), 0, -1), described, strict=True):
+                share = (ends - clock.monotonic()) / left  # a slow one leaves the others their time
+                api = functools.partial(HrApi, system, clock, clock.monotonic() + share)
+                found = _ingest_from(db, api, endpoints, report, settings, observe)
+                failures += [f"{system.name}: {f}" if system.name else f for f in found]
+            if failures:
+                raise UpstreamError(" ".join(failures))
     return report
 
 
-def _described(db: Database, source: Source) -> list[tuple[Resource, Table]]:
-    found: list[tuple[Resource, Table]] = []
+Endpoints = list[tuple[Resource, Table]]
+
+
+def _described(db: Database, sources: Sequence[Source]) -> list[tuple[Source, Endpoints]]:
+    """Each HR system's endpoints and the tables they fill. Raises one SettingsError for all that do not fit."""
+    found: list[tuple[Source, Endpoints]] = [(system, []) for system in sources]
     problems: list[str] = []
-    for resource in source.resources:
-        try:
-            found.append((resource, tables.describe(db, resource)))
-        except SettingsError as exc:
-            problems.extend(exc.problems)
+    for system, endpoints in found:
+        for resource in system.resources:
+            try:
+                endpoints.append((resource, tables.describe(db, resource)))
+            except SettingsError as exc:
+                problems.extend(exc.problems)
     if problems:
         raise SettingsError(problems)
     return found
+
+
+def _ingest_from(
+    db: Database,
+    connect: Callable[[], HrApi],
+    endpoints: Endpoints,
+    report: Report,
+    settings: Settings,
+    observe: Observer | None,
+) -> list[str]:
+    """Mirror one HR system; gives back what went wrong. One system's outage does not keep the others."""
+    try:
+        with connect() as api:
+            found = [_ingest_one(db, api, r, t, report, settings, observe) for r, t in endpoints]
+    except UpstreamError as exc:  # its client certificate is gone
+        logger.error("Ingest failed: %s", exc)
+        return [f"HR: {exc}."]
+    return [told for told in found if told]
 
 
 def _ingest_one(
@@ -151,7 +179,8 @@ def _mirror(
         for _ in _spool_changes(db, api, resource, fetch, spool, since):
             if observe:
                 observe({"fetched": report.counts["fetched"] + fetch.fetched})
-        needed, mapped = resource is tables.people(db, settings.hr_source), uses_column(db)
+        needed, mapped = resource in tables.people(db, settings.hr_sources), uses_column(db)
+        _check_source_column(fetch)
         if since is None:
             _check_complete(fetch, mapped, needed=needed)
             _check_shrinkage(fetch, last.fetched if last else len(fetch.held_keys), settings.max_shrink)
@@ -241,6 +270,16 @@ def _check_complete(fetch: Fetch, mapped: Callable[[str], bool], *, needed: bool
     if vanished := fetch.vanished_fields(mapped):
         names = ", ".join(vanished)
         raise UpstreamError(f"{fetch.table.name}: no record has {names} any more; nothing was changed.")
+
+
+def _check_source_column(fetch: Fetch) -> None:
+    """Raises UpstreamError where HR has something of its own to say in the column that names the HR system."""
+    if fetch.gives_source:
+        column = fetch.spelling.source_column
+        told = (
+            f"{fetch.table.name}: HR's records have a field {column}, which is the source_column; nothing was changed."
+        )
+        raise UpstreamError(f"{told} Take another column, or rename the field.")
 
 
 def _check_fits(fetch: Fetch, mapped: Callable[[str], bool]) -> None:
@@ -587,13 +626,13 @@ def _leave_its_words(held: guards.Held) -> None:
 
 
 def _warn_of_old_ingest(work: Work) -> None:
-    people = tables.people(work.db, work.settings.hr_source)
-    if people is None:
-        return
-    last = tables.last_fetch(work.db, people.table)
-    if last is None or work.db.utc_now() - last.completed_at > STALE_INGEST:
-        told = "there was none yet" if last is None else f"the last was at {last.completed_at:%Y-%m-%d %H:%M} UTC"
-        work.report.note(f"warning: no complete ingest in 26 h ({told}); people are created from old data.")
+    found = tables.people(work.db, work.settings.hr_sources)
+    for people in found:
+        last = tables.last_fetch(work.db, people.table)
+        if last is None or work.db.utc_now() - last.completed_at > STALE_INGEST:
+            told = "there was none yet" if last is None else f"the last was at {last.completed_at:%Y-%m-%d %H:%M} UTC"
+            whose = f" of {people.table}" if len(found) > 1 else ""
+            work.report.note(f"warning: no complete ingest{whose} in 26 h ({told}); people are created from old data.")
 
 
 # --- resync -------------------------------------------------------------------------------------------------------
@@ -663,28 +702,45 @@ def check_id(employee_id: str) -> None:
 
 
 def _refresh(work: Work, employee_id: str) -> None:
-    """Mirror one record as HR has it now; what HR no longer knows stays as mirrored."""
-    source, db = work.settings.hr_source, work.db
-    resource = tables.people(db, source)
-    if source is None or resource is None or resource.item_path is None:
+    """Mirror her records as HR has them now; what HR no longer knows stays as mirrored.
+
+    Asked is the HR system that the mapping says her row is of, or which has her in its table; for somebody new each
+    that may know the id, the one with the longest `key_prefix` first, until one does.
+    """
+    db, sources = work.db, work.settings.hr_sources
+    found = tables.mirrored(db, sources, employee_id, tables.said(db, employee_id, work.missing)) if sources else []
+    if found:
+        for one in [f for f in found if f.mapped] or found:
+            _refresh_one(work, employee_id, one.resource, one.key)
         return
+    people = sorted(tables.people(db, sources), key=lambda r: -len(r.spelling.key_prefix))
+    any(_refresh_one(work, employee_id, resource, employee_id) for resource in people)
+
+
+def _refresh_one(work: Work, employee_id: str, resource: Resource, key: str) -> bool:
+    """Mirror one record of one endpoint; whether HR has it."""
+    db, own_key = work.db, resource.own_key(key)
+    if resource.item_path is None or own_key is None:
+        return False
     table = tables.describe(db, resource)
-    mirrored = tables.key(db, table, employee_id)
-    with HrApi(source, work.clock, work.began + REFRESH_SECONDS) as api:
-        record = api.record(resource, str(next(iter(mirrored.values()), employee_id)))
+    mirrored = tables.key(db, table, key)
+    with HrApi(source.of(work.settings.hr_sources, resource), work.clock, work.began + REFRESH_SECONDS) as api:
+        record = api.record(resource, own_key)
     if record is None:
-        return
+        return False
     fetch = Fetch(table, mirrored, resource.spelling)
     rows = fetch.take([record])
+    _check_source_column(fetch)
     if fetch.rejected:
         raise NotSendable(employee_id, tuple(f"HR's record: {r}" for r in fetch.rejected[0].reasons))
-    if mirror.canonical_key(rows[0][table.key.name]) != mirror.canonical_key(employee_id):
+    if mirror.canonical_key(rows[0][table.key.name]) != mirror.canonical_key(key):
         raise UpstreamError(f"{table.name}: HR answered with another person's record for {employee_id}.")
     held = tables.held(db, table, rows)
     rows = [fetch.kept(row, held[str(row[table.key.name])]) if held else row for row in rows]
     with db.transaction():
         tables.write(db, table, fetch.changes(rows, held))
         tables.record_refresh(db, table, str(rows[0][table.key.name]))
+    return True
 
 
 def force(work: Work, found: str, by: str | None, *, over_http: bool = False) -> None:
@@ -753,7 +809,7 @@ def _held_error(work: Work, employee_id: str, kinds: Set[guards.Kind]) -> Held:
 def _judged(book: Ledger, rules: Rules, employee_id: str) -> plan.Due:
     """The person as she would go now. Raises NotSendable."""
     made = plan.make(map(plan.as_forced, book.people_of(rules.mapping, [employee_id])), rules)
-    names = book.namesakes(rules.mapping, [d.user.user_name for d in made.due if d.user.active])
+    names = book.namesakes(rules.mapping, made.due)
     for one in [*made.parked, *plan.park_clashes(made.due, names, rules)]:
         if isinstance(one, plan.Due):
             return one

@@ -15,7 +15,7 @@ from provisioning.database import Database
 from provisioning.errors import DatabaseError
 from provisioning.pacing import Clock
 from provisioning.plan import Due, Person, same_key
-from provisioning.scim import ENTERPRISE, ScimMapping
+from provisioning.scim import ENTERPRISE, HR_KEY, HR_TABLE, WORK_MAIL, ScimMapping
 from provisioning.trail import told_at
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ LIFE_OF_A_RUN = 3600
 WINDOW_LIMIT = 38
 """Calls in any 5 s over all targets and instances; Graph allows 40."""
 
-NOBODY_MISSING = ("", "0001-01-01 00:00:00.0000000")
+NOBODY_MISSING = ("", -1_000_000_000)
 
 _VIEW = "ScimUsers"
 _OF_SOME = ("where_ids", "where_user_names")
@@ -135,8 +135,12 @@ class ByHand:
 class Ledger:
     """The bookkeeping of one target."""
 
-    def __init__(self, db: Database, target: str, run_id: str, missing: tuple[str, str] = NOBODY_MISSING) -> None:
-        """For one run. `missing`: a table, and since when whoever is absent from it counts as missing from HR."""
+    def __init__(self, db: Database, target: str, run_id: str, missing: tuple[str, int] = NOBODY_MISSING) -> None:
+        """For one run. `missing`: who counts as missing from HR.
+
+        It is the table of people where the view says nothing of that (HrTable), and how long before the last fetch of
+        her table somebody must have been absent already, in seconds (negative).
+        """
         self.db, self.target, self.run_id, self._missing = db, target, run_id, missing
         self._identifiers: dict[str, str] = {}
 
@@ -170,9 +174,11 @@ class Ledger:
             found += [p for p in self._unmapped(mapping) if same_key(p.employee_id) in lacking]
         return found
 
-    def namesakes(self, mapping: ScimMapping, user_names: Sequence[str]) -> list[Person]:
-        """Everybody who has one of these user names."""
-        return list(self.people(mapping, "where_user_names", json.dumps(list(user_names))))
+    def namesakes(self, mapping: ScimMapping, due: Sequence[Due]) -> list[Person]:
+        """Everybody who has the user name of one of those due, or the work e-mail address of one who is disabled."""
+        names = [d.user.user_name for d in due if d.user.active or d.disables]
+        mails = [mail for d in due if d.disables and (mail := mapping.mail_of(d.user))]
+        return list(self.people(mapping, "where_user_names", json.dumps(names), json.dumps(mails)))
 
     def vanished(self) -> list[str]:
         """People last sent as active who are no longer in the view."""
@@ -367,7 +373,10 @@ def _identifiers(db: Database, mapping: ScimMapping) -> dict[str, str]:
         "valid_to": control("ValidTo"),
         "valid_from": control("ValidFrom"),
         "manager": column(mapping.column_of(f"{ENTERPRISE}:manager.value")),
+        "hr_table": control(HR_TABLE),
+        "hr_key": control(HR_KEY),
         "user_name": db.quoted(mapping.column_of("userName") or ""),
+        "work_mail": column(mapping.column_of(WORK_MAIL)),
         "id_type": id_type(db),
     }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from provisioning import database, scim
+from provisioning import database, scim, tables
 from provisioning.database import Database
 from provisioning.errors import MappingError, SettingsError
 from provisioning.scim import ScimMapping
@@ -143,6 +143,8 @@ def _for_sqlite(statement: str) -> str:
 
 def _mapping(db: Database, settings: Settings) -> ScimMapping:
     columns = db.view_columns("ScimUsers")
+    if unsaid := tables.unsaid(db, settings.hr_sources):
+        raise MappingError(unsaid)
     return scim.compile_mapping(columns, settings.extensions, explicit_nulls=settings.explicit_nulls)
 
 

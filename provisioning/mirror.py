@@ -135,6 +135,8 @@ class Fetch:
     rejections: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     unknown_fields: set[str] = field(default_factory=set)
+    gives_source: bool = False
+    """Whether the records have a field of their own for the column that says of which HR system a row is."""
     seen: set[str] = field(default_factory=set)
     _fields: set[str] = field(default_factory=set)
     _emptied: dict[str, int] = field(default_factory=dict)
@@ -249,6 +251,9 @@ class Fetch:
             if column is None:
                 self._note_unknown(name, value)
                 continue
+            if column is self._source_column:
+                self.gives_source = True
+                continue
             if column.type in spelling.DATED or (column.type in spelling.NUMERIC and self.spelling.decimal_separator):
                 try:
                     value = self.spelling.meant(value, column.type)
@@ -261,7 +266,14 @@ class Fetch:
             else:
                 values[column.name] = value
                 self._fields.add(column.name)
+        if self._source_column:
+            values[self._source_column.name] = self.spelling.source
+            self._fields.add(self._source_column.name)
         return values, reasons
+
+    @functools.cached_property
+    def _source_column(self) -> Column | None:
+        return self.table.column(self.spelling.source_column)
 
     def _note_unknown(self, name: str, value: Any) -> None:
         prefix = f"{name}_".casefold()

@@ -35,9 +35,10 @@ _LONGEST_TABLE = 60
 
 def described(settings: Settings) -> Report:
     """HR_SOURCE in full, its preset included, as one line of JSON; no secret stands in it. Raises WrongUsage."""
-    if settings.hr_source is None:
+    if not settings.hr_sources:
         raise WrongUsage("HR_SOURCE is not set.")
-    page = json.dumps(settings.hr_source.document, ensure_ascii=False)
+    documents = [system.document for system in settings.hr_sources]
+    page = json.dumps(documents[0] if len(documents) == 1 else documents, ensure_ascii=False)
     return Report("source", no_counts("source"), page=[page])
 
 
@@ -138,8 +139,11 @@ def _chosen(fields: Sequence[Field], only: Sequence[str]) -> list[Field]:
 
 
 def _resource(settings: Settings, name: str) -> Resource | None:
-    resources = settings.hr_source.resources if settings.hr_source else ()
-    return next((r for r in resources if r.table.casefold() == name.casefold()), None)
+    return next((r for r in _resources(settings) if r.table.casefold() == name.casefold()), None)
+
+
+def _resources(settings: Settings) -> list[Resource]:
+    return [resource for system in settings.hr_sources for resource in system.resources]
 
 
 def _surveyed(
@@ -165,14 +169,14 @@ def _surveyed(
 
 
 def _live_pages(settings: Settings, name: str, resource: Resource | None, clock: Clock) -> Iterator[list[Any]]:
-    if settings.hr_source is None:
+    if not settings.hr_sources:
         raise WrongUsage("there is nothing to look at: set HR_SOURCE, or give a saved response: --from FILE")
     if resource is None:
-        known = ", ".join(r.table for r in settings.hr_source.resources)
+        known = ", ".join(r.table for r in _resources(settings))
         raise WrongUsage(
             f"HR_SOURCE has no resource {name} (it has {known}); add one, or give a saved response: --from FILE"
         )
-    with HrApi(settings.hr_source, clock, clock.monotonic() + SECONDS) as api:
+    with HrApi(source.of(settings.hr_sources, resource), clock, clock.monotonic() + SECONDS) as api:
         yield from api.pages(resource)
 
 

@@ -14,7 +14,7 @@ from provisioning.pacing import Clock
 from provisioning.plan import Due, Job, Parked, Person, Rules
 from provisioning.runs import Report, Work
 from provisioning.settings import Settings
-from provisioning.source import Resource
+from provisioning.source import Auth, Resource, Source
 
 LOOKED_AT = (Job.CREATE, Job.UPDATE, Job.RECONCILE)
 """The runs by timer, in the order in which somebody would be found due."""
@@ -28,22 +28,25 @@ Answer = dict[str, Any]
 def show(settings: Settings, employee_id: str, *, opened_by: str | None = None, clock: Clock | None = None) -> Report:
     """What is known of a person, in the report's answer; who opens it over HTTP is noted in her trail first.
 
-    It holds `mirror` (her row, since when HR lacks her), `mapping` (her row of dbo.ScimUsers), `state`, `reasons`,
-    `next_job`, `action`, `holds`, `by_hand` {at, by} where somebody disabled her by name, `sent`, `intents`,
-    `attributes` {path: {old, new}}, `payload` (the SCIM user as it would be sent), `account`, `outcomes` and `trail`.
+    It holds `mirror` (her row, of which table and HR system, since when HR lacks her), `mirrored_too` (the same of any
+    other table that has her), `mapping` (her row of dbo.ScimUsers), `state`, `reasons`, `next_job`, `action`, `holds`,
+    `by_hand` {at, by} where somebody disabled her by name, `sent`, `intents`, `attributes` {path: {old, new}},
+    `payload` (the SCIM user as it would be sent), `account`, `outcomes` and `trail`.
     Raises MalformedId, UnknownEmployee.
     """
     report = Report("show", {})
     jobs.check_id(employee_id)
     with runs.working(settings, clock or Clock(), report, retry.DATABASE_PATIENCE) as work:
-        mirror, sent = _mirrored(work, employee_id), _sent(work, employee_id)
+        (mirror, *others), sent = _mirrored(work, employee_id), _sent(work, employee_id)
         rows = work.book.people_of(work.mapping, [work.book.find(employee_id) or employee_id])
+        rows.sort(key=lambda row: row.missing)  # a record that HR lacks does not speak for her where another does
         if not rows and sent is None and mirror["row"] is None:
             raise UnknownEmployee(employee_id)
         spelled = rows[0].employee_id if rows else (sent or {}).get("employee_id", employee_id)
         if opened_by:
             trail.note_opened(work.db, work.target, spelled, report.run_id, opened_by)
-        report.answer = {"employee_id": spelled, "target": work.target, "mirror": mirror, "sent": sent}
+        report.answer = {"employee_id": spelled, "target": work.target, "mirror": mirror, "mirrored_too": others}
+        report.answer["sent"] = sent
         report.answer |= _standing(work, rows) if rows else _not_in_the_view(mirror)
         report.answer["by_hand"] = _by_hand(work, spelled)
         report.answer |= _past(work, spelled)
@@ -53,7 +56,10 @@ def show(settings: Settings, employee_id: str, *, opened_by: str | None = None, 
 def without_values(answer: Answer) -> Answer:
     """The same for a caller who may not see people's data: ids, times, states and the names of attributes."""
     found = {name: part for name, part in answer.items() if name not in ("mapping", "payload")}
-    found["mirror"] = {name: part for name, part in answer["mirror"].items() if name != "row"}
+    found["mirror"], *found["mirrored_too"] = (
+        {name: part for name, part in record.items() if name != "row"}
+        for record in (answer["mirror"], *answer["mirrored_too"])
+    )
     found["attributes"] = {
         path: {n: c for n, c in change.items() if n not in ("old", "new")}
         for path, change in answer["attributes"].items()
@@ -73,22 +79,34 @@ def without_values(answer: Answer) -> Answer:
 # --- what HR and the ledger say -----------------------------------------------------------------------------------
 
 
-def _mirrored(work: Work, employee_id: str) -> Answer:
-    """Her row of the mirror, and since when she is absent from HR's answers."""
-    source, fetched = work.settings.hr_source, tables.people_fetch(work.db)
-    resource = tables.people(work.db, source) or PEOPLE
-    if not source and fetched:
-        resource = Resource(fetched[0], "EmployeeId", "")
-    found: Answer = {"table": f"dbo.{resource.table}", "row": None, "absent_since": None}
+def _mirrored(work: Work, employee_id: str) -> list[Answer]:
+    """Her rows of the mirror, and since when each is absent from HR's answers; at least one, perhaps empty."""
+    sources = work.settings.hr_sources or (_unknown_source(work),)
+    people = tables.people(work.db, sources) or [PEOPLE]
     try:
-        table = tables.describe(work.db, resource)
+        said = tables.said(work.db, employee_id, work.missing)
+        found = [_record(work, one) for one in tables.mirrored(work.db, sources, employee_id, said)]
     except SettingsError:  # another loader fills other tables
-        return found
-    for key in tables.key(work.db, table, employee_id).values():
-        found["row"] = next(iter(tables.held(work.db, table, [{table.key.name: key}]).values()), None)
-        absent = work.db.one("absent_since", table.name, key)
-        found["absent_since"] = _moment(absent[0]) if absent else None
-    return found
+        found = []
+    return found or [{"table": f"dbo.{people[0].table}", "source": None, "row": None, "absent_since": None}]
+
+
+def _unknown_source(work: Work) -> Source:
+    """An HR system of which nothing is known here but the table of people that an ingest filled, or dbo.Employees."""
+    table = tables.people_fetch(work.db)
+    people = PEOPLE if table is None else Resource(table, "EmployeeId", "")
+    return Source("", {}, Auth(), (people,))
+
+
+def _record(work: Work, record: tables.Mirrored) -> Answer:
+    key, table = record.key, record.table
+    absent = work.db.one("absent_since", table.name, key)
+    return {
+        "table": f"dbo.{record.resource.table}",
+        "source": record.resource.source or None,
+        "row": next(iter(tables.held(work.db, table, [{table.key.name: key}]).values()), None),
+        "absent_since": _moment(absent[0]) if absent else None,
+    }
 
 
 def _sent(work: Work, employee_id: str) -> Answer | None:
@@ -189,7 +207,7 @@ def _verdict(work: Work, rows: Sequence[Person]) -> _Verdict:
 def _judged(work: Work, rows: Sequence[Person], rules: Rules) -> Due | Parked | None:
     """What a run decides about her, namesakes included."""
     made = plan.make(rows, rules)
-    names = work.book.namesakes(work.mapping, [d.user.user_name for d in made.due if d.user.active])
+    names = work.book.namesakes(work.mapping, made.due)
     verdicts = [*made.parked, *plan.park_clashes(made.due, names, rules)]
     return verdicts[0] if verdicts else None
 
@@ -231,6 +249,8 @@ def _would_wait(work: Work, due: Due) -> list[str]:
         return [f"would be held: {guards.FIRST_LOAD}: nobody was ever sent to this target"]
     if work.changed_mapping() and due.changed:
         return [f"would be held: {guards.MAPPING}: the mapping has changed since it was approved"]
+    if due.moved_to:
+        return [f"would be held: {guards.MOVED}: {due.moved_to} is active with her userName or work e-mail"]
     return []
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from provisioning import scim
@@ -161,6 +161,8 @@ class Due:
     """Whether the view marks her as Protected."""
     by_hand: bool = False
     """Whether she goes as she was last sent, inactive, because somebody disabled her by name."""
+    moved_to: str | None = None
+    """Who is active with her userName or work e-mail address in another HR system: perhaps she herself."""
 
     @property
     def protected(self) -> bool:
@@ -219,42 +221,47 @@ def judge(person: Person, rules: Rules) -> Verdict:
 
 def make(people: Iterable[Person], rules: Rules) -> Plan:
     """Judge everybody, in one pass; park those who share an EmployeeId or, being active, a userName."""
-    seen, doubled, looked_at = set(), set(), set()
-    names: dict[str, str] = {}
-    clashing: dict[str, set[str]] = {}
+    rows, names, looked_at = _Rows(), _Names(), set()
     verdicts: dict[str, Due | Parked] = {}
     agreed: dict[str, str] = {}
     for person in people:
         key = same_key(person.employee_id)
-        if key and key in seen:
-            doubled.add(key)
-        seen.add(key)
         if _looked_at(person, rules):
             looked_at.add(key)
-        verdict, name = _assess(person, rules)
+        place = _Place(person.missing, _table(person, rules))
+        if not rows.speaks(key, place):
+            continue
+        if key not in rows.doubled:
+            verdicts.pop(key, None)
+            agreed.pop(key, None)
+        verdict, identity = _assess(person, rules)
         if verdict is not None:
             verdicts[key] = verdict
         if person.by_hand and _hr_agrees(person, rules):
             agreed[key] = person.employee_id
-        if name and names.setdefault(name, key) != key:
-            clashing.setdefault(name, {names[name]}).add(key)
-    for key in doubled & {key for key, v in verdicts.items() if isinstance(v, Parked) or not v.by_hand}:
-        verdicts[key] = _parked_instead(verdicts[key], "two rows of dbo.ScimUsers have this EmployeeId")
-    _park_clashes(verdicts, clashing)
+        if identity:
+            names.note(key, identity)
+    for key in rows.doubled.keys() & {key for key, v in verdicts.items() if isinstance(v, Parked) or not v.by_hand}:
+        verdicts[key] = _parked_instead(verdicts[key], _two_rows(rows.doubled[key]))
+    names.park(verdicts, rows)
     due = [v for v in verdicts.values() if isinstance(v, Due)]
     parked = [v for v in verdicts.values() if isinstance(v, Parked)]
-    return Plan(order(due), parked, seen, looked_at, [i for key, i in agreed.items() if key not in doubled])
+    agreeing = [i for key, i in agreed.items() if key not in rows.doubled]
+    return Plan(order(due), parked, set(rows.places), looked_at, agreeing)
 
 
 def park_clashes(due: Sequence[Due], namesakes: Iterable[Person], rules: Rules) -> list[Due | Parked]:
-    """Those due, parked where somebody else who is active has their userName (`namesakes`: all of these names)."""
-    names: dict[str, set[str]] = {}
+    """Those due, parked where somebody else who is active has their userName (`namesakes`: all of these names).
+
+    Of those who would be disabled it is noted who is active with their userName or work e-mail address.
+    """
+    rows, names = _Rows(), _Names()
     for person in namesakes:
-        if name := _assess(person, rules)[1]:
-            names.setdefault(name, set()).add(same_key(person.employee_id))
-    clashing = {name: keys for name, keys in names.items() if len(keys) > 1}
+        key = same_key(person.employee_id)
+        if rows.speaks(key, _Place(person.missing, _table(person, rules))) and (found := _assess(person, rules)[1]):
+            names.note(key, found)
     verdicts: dict[str, Due | Parked] = {same_key(d.user.employee_id): d for d in due}
-    _park_clashes(verdicts, clashing)
+    names.park(verdicts, rows)
     return list(verdicts.values())
 
 
@@ -325,10 +332,10 @@ class _State:
     past_last_day: bool
 
 
-def _assess(person: Person, rules: Rules) -> tuple[Verdict, str | None]:
-    """The verdict, and the userName (without regard to case) if she is active and in scope today."""
+def _assess(person: Person, rules: Rules) -> tuple[Verdict, "_Identity | None"]:
+    """The verdict, and by what she is known, if active and in scope today, or ended and active over there."""
     looked_at = _looked_at(person, rules)
-    name: str | None = None
+    name: _Identity | None = None
     try:
         if not 1 <= len(person.employee_id.strip()) <= LONGEST_ID:
             raise Unsendable([f"EmployeeId is null or longer than {LONGEST_ID} characters"])
@@ -337,12 +344,17 @@ def _assess(person: Person, rules: Rules) -> tuple[Verdict, str | None]:
         if not person.known and (reason := _nothing_to_send(person, rules)):
             return _cannot(person, reason) if looked_at else None, None
         state = _state(person, rules)
-        if state.active and state.in_scope:
-            name = (rules.mapping.user_name(person.row) or "").casefold() or None
+        leaves = state.ended and person.was_active
+        if leaves or (state.active and state.in_scope):
+            name = _Identity(
+                (rules.mapping.user_name(person.row) or "").casefold(),
+                (rules.mapping.work_mail(person.row) or "").casefold(),
+                leaves,
+            )
         return _verdict(person, state, rules) if looked_at else None, name
     except Unsendable as exc:
-        forced, leaves = person.forced_token is not None, isinstance(exc, _Leaver)
-        return Parked(person.employee_id, exc.reasons, forced, leaves) if looked_at else None, name
+        forced, leaver = person.forced_token is not None, isinstance(exc, _Leaver)
+        return Parked(person.employee_id, exc.reasons, forced, leaver) if looked_at else None, name
 
 
 def _hr_agrees(person: Person, rules: Rules) -> bool:
@@ -570,13 +582,134 @@ def _flag(person: Person, rules: Rules, control: str) -> bool:
     return True
 
 
-def _park_clashes(verdicts: dict[str, Due | Parked], clashing: Mapping[str, set[str]]) -> None:
-    for keys in clashing.values():
-        for key in keys & verdicts.keys():
-            one = verdicts[key]
-            if isinstance(one, Due) and one.user.active:
-                others = ", ".join(sorted(keys - {key}))
-                verdicts[key] = _parked_instead(one, f"has the userName of {others.upper()}, and both are active")
+# --- several rows, one name ---------------------------------------------------------------------------------------
+
+
+class _Place(NamedTuple):
+    """Whether HR lacks the record that a row is of, and of which table it is, where the view says so."""
+
+    missing: bool
+    table: str
+
+
+def _table(person: Person, rules: Rules) -> str:
+    found = rules.mapping.cell(person.row, scim.HR_TABLE)
+    return "" if found is None else str(found)
+
+
+class _Rows:
+    """The rows of each EmployeeId: of two, one whose record HR lacks does not speak for her where the other does."""
+
+    def __init__(self) -> None:
+        """None has been seen."""
+        self.places: dict[str, _Place] = {}
+        self.doubled: dict[str, set[str]] = {}
+        """Of whom two rows speak, and the tables that these are of."""
+
+    def speaks(self, key: str, place: _Place) -> bool:
+        """Whether this row says what becomes of her; unless she is doubled, no row that came before it does."""
+        before = self.places.setdefault(key, place)
+        if before is place or not key:
+            return True
+        if before.missing == place.missing and not (place.missing and before.table != place.table):
+            self.doubled.setdefault(key, {before.table}).add(place.table)
+            return True
+        if before < place:
+            return False
+        self.doubled.pop(key, None)
+        self.places[key] = place
+        return True
+
+    def apart(self, key: str, other: str) -> bool:
+        """Whether two people's rows are known to be of different tables."""
+        tables = {self.places[one].table for one in (key, other)}
+        return len(tables) == 2 and "" not in tables
+
+    def named(self, key: str) -> str:
+        """An EmployeeId, and the table that its row is of, where that is known."""
+        table = self.places[key].table
+        return f"{key.upper()} (dbo.{table})" if table else key.upper()
+
+
+class _Identity(NamedTuple):
+    """By what somebody is known, without regard to case; `leaves`: she has ended, and is still active over there."""
+
+    user_name: str
+    mail: str
+    leaves: bool
+
+
+class _Shared:
+    """Whose a name is: one key, or several."""
+
+    def __init__(self) -> None:
+        """Nobody's."""
+        self._first: dict[str, str] = {}
+        self.by_several: dict[str, set[str]] = {}
+
+    def add(self, name: str, key: str) -> None:
+        """It is hers, too; no name is nobody's."""
+        if name and (first := self._first.setdefault(name, key)) != key:
+            self.by_several.setdefault(name, {first}).add(key)
+
+    def others(self, name: str, key: str) -> list[str]:
+        """Whose it is beside hers."""
+        keys = self.by_several.get(name) or {self._first.get(name, key)}
+        return sorted(keys - {key})
+
+
+class _Names:
+    """Who is active under which userName and work e-mail address, and who leaves under which."""
+
+    def __init__(self) -> None:
+        """Nobody is."""
+        self._active, self._mails = _Shared(), _Shared()
+        self._leaving: dict[str, _Identity] = {}
+
+    def note(self, key: str, identity: _Identity) -> None:
+        """Somebody is known by these."""
+        self._leaving.pop(key, None)
+        if identity.leaves:
+            self._leaving[key] = identity
+            return
+        self._active.add(identity.user_name, key)
+        self._mails.add(identity.mail, key)
+
+    def park(self, verdicts: dict[str, Due | Parked], rows: _Rows) -> None:
+        """Park who has the userName of somebody else; of leavers, note who is active with theirs."""
+        for keys in self._active.by_several.values():
+            for key in keys & verdicts.keys():
+                named = ", ".join(map(rows.named, sorted(keys - {key})))
+                _park_active(verdicts, key, f"has the userName of {named}, and both are active")
+        for key, identity in self._leaving.items():
+            self._note_moved(key, identity, verdicts, rows)
+
+    def _note_moved(self, key: str, identity: _Identity, verdicts: dict[str, Due | Parked], rows: _Rows) -> None:
+        """Who leaves one HR system and is active in another under her userName, or her work e-mail address.
+
+        An address that several who are active have is nobody's own, and tells nothing.
+        """
+        namesakes = [other for other in self._active.others(identity.user_name, key) if rows.apart(key, other)]
+        for other in namesakes:
+            _park_active(
+                verdicts, other, f"has the userName of {rows.named(key)}, who leaves and still has her account"
+            )
+        shared = self._mails.others(identity.mail, key)
+        moved = namesakes or [other for other in shared if len(shared) == 1 and rows.apart(key, other)]
+        one = verdicts.get(key)
+        if moved and isinstance(one, Due) and one.disables and not one.by_hand:
+            verdicts[key] = replace(one, moved_to=rows.named(moved[0]))
+
+
+def _park_active(verdicts: dict[str, Due | Parked], key: str, reason: str) -> None:
+    one = verdicts.get(key)
+    if isinstance(one, Due) and one.user.active:
+        verdicts[key] = _parked_instead(one, reason)
+
+
+def _two_rows(tables: set[str]) -> str:
+    known = " and ".join(f"dbo.{table}" for table in sorted(tables) if table)
+    return f"two rows of dbo.ScimUsers have this EmployeeId{f': of {known}' if known else ''}"
 
 
 def _parked_instead(verdict: Due | Parked, reason: str) -> Parked:

@@ -122,6 +122,7 @@ class Work:
     clock: Clock
     began: float
     _book: Ledger | None = field(default=None, init=False)
+    _missing: tuple[str, int] | None = field(default=None, init=False)
     _mapping_at_first: str | None = field(default=None, init=False)
     _reading: Reading | None = field(default=None, init=False)
     _is_forgotten: Callable[[str], bool] | None = field(default=None, init=False)
@@ -139,10 +140,14 @@ class Work:
     @property
     def book(self) -> Ledger:
         """The ledger of the target."""
-        self._book = self._book or Ledger(
-            self.db, self.target, self.report.run_id, missing_since(self.db, self.settings)
-        )
+        self._book = self._book or Ledger(self.db, self.target, self.report.run_id, self.missing)
         return self._book
+
+    @property
+    def missing(self) -> tuple[str, int]:
+        """Who counts as missing from HR, as when this run first looked."""
+        self._missing = self._missing or missing(self.db, self.settings)
+        return self._missing
 
     @property
     def budget(self) -> Budget:
@@ -281,17 +286,14 @@ class Work:
             self.report.signals |= {"calls_24h": used, "daily_limit": self.budget.daily_limit}
 
 
-def missing_since(db: Database, settings: Settings) -> tuple[str, str]:
-    """Absent from which table since when at the latest is missing: from two fetches, so many hours apart.
+def missing(db: Database, settings: Settings) -> tuple[str, int]:
+    """Who is missing from HR, as `ledger.Ledger` takes it: absent from two fetches, so many hours apart.
 
-    What ingest noted counts whether or not HR_SOURCE is set here: a run from another shell must enable nobody.
+    Of which table a row is says the view, row by row (HrTable), or else whose records are people. What ingest noted
+    counts whether or not HR_SOURCE is set here: a run from another shell must enable nobody.
     """
-    found = tables.people_fetch(db)
-    if found is None:
-        return ledger.NOBODY_MISSING
-    name, counted_at = found
-    apart = max(timedelta(hours=settings.missing_after_hours), timedelta(microseconds=1))
-    return name, database.stamp(counted_at - apart)
+    said = tables.record_columns(db)["hr_table"] != "NULL"
+    return "" if said else tables.people_fetch(db) or "", -3600 * settings.missing_after_hours
 
 
 @contextmanager
@@ -408,6 +410,8 @@ def compiled(db: Database, settings: Settings) -> ScimMapping:
     columns = ledger.view_columns(db)
     if not columns:
         raise MappingError(["dbo.ScimUsers: there is no such view; run: python -m provisioning migrate"])
+    if unsaid := tables.unsaid(db, settings.hr_sources):
+        raise MappingError(unsaid)
     return scim.compile_mapping(columns, settings.extensions, explicit_nulls=settings.explicit_nulls)
 
 

@@ -20,7 +20,14 @@ from provisioning.settings import Extension
 
 MOST_OPERATIONS = 50
 LONGEST_EXTERNAL_ID = 100
-CONTROL_COLUMNS = ("EmployeeId", "ValidFrom", "ValidTo", "InScope", "Protected", "TimeZone", "ModifiedDateTime")
+HR_TABLE, HR_KEY = "HrTable", "HrKey"
+"""Of which table of the mirror a row is, and under which key there, where that is not her EmployeeId."""
+
+CONTROL_COLUMNS = (
+    *("EmployeeId", "ValidFrom", "ValidTo", "InScope", "Protected", "TimeZone", "ModifiedDateTime"),
+    *(HR_TABLE, HR_KEY),
+)
+WORK_MAIL = 'emails[type eq "work"].value'
 
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -143,12 +150,16 @@ class ScimMapping:
 
     def user_name(self, row: Sequence[Any]) -> str | None:
         """The userName of a row; None where there is none that can be read."""
-        attribute = self.attributes[self._user_name]
-        try:
-            name = attribute.value(row[attribute.position], _UTC)
-        except ValueError:
-            return None
-        return None if name is None else str(name)
+        return self._text(self.attributes[self._user_name], row)
+
+    def work_mail(self, row: Sequence[Any]) -> str | None:
+        """The work e-mail address of a row; None where there is none that can be read."""
+        return None if self._work_mail is None else self._text(self.attributes[self._work_mail], row)
+
+    def mail_of(self, user: User) -> str | None:
+        """The work e-mail address of a SCIM user."""
+        found = self.flat(user).get(WORK_MAIL)
+        return None if found is None else str(found)
 
     def user(self, row: Sequence[Any], active: bool, zone: ZoneInfo) -> User:
         """The SCIM user of a row, with `active` as the dates make it. Raises Unsendable with every reason."""
@@ -200,6 +211,14 @@ class ScimMapping:
             return flatten(user.as_sent)
         return {a.path: v for a, v in zip(self.attributes, user.values, strict=True)}
 
+    @staticmethod
+    def _text(attribute: Attribute, row: Sequence[Any]) -> str | None:
+        try:
+            found = attribute.value(row[attribute.position], _UTC)
+        except ValueError:
+            return None
+        return None if found is None else str(found)
+
     def _hash(self, values: Sequence[Any]) -> str:
         ordered: list[Any] = [values[i] for i in self._order]
         if not self.explicit_nulls:
@@ -221,6 +240,10 @@ class ScimMapping:
     @functools.cached_property
     def _user_name(self) -> int:
         return self._places["userName"]
+
+    @functools.cached_property
+    def _work_mail(self) -> int | None:
+        return self._places.get(WORK_MAIL)
 
     @functools.cached_property
     def _manager(self) -> int | None:

@@ -289,8 +289,8 @@ class Sender:
         """Those still due, in order; None when they must wait for their managers in flight."""
         made = plan.make(self._ledger.people_of(self._rules.mapping, ids), self._rules)
         due = made.due
-        if due and (self._check_names or any(d.person.forced_token for d in due)):
-            names = self._ledger.namesakes(self._rules.mapping, [d.user.user_name for d in due if d.user.active])
+        if self._check_names or any(d.person.forced_token or self._is_news(d) for d in due):
+            names = self._ledger.namesakes(self._rules.mapping, due)
             checked = plan.park_clashes(due, names, self._rules)
             made.parked.extend(v for v in checked if isinstance(v, Parked))
             due = [v for v in checked if isinstance(v, Due)]
@@ -310,6 +310,10 @@ class Sender:
         self.tally.counts["held"] += len(held)
         self.tally.counts["unchanged"] += sum(plan.same_key(i) not in going | parked | held for i in ids)
         return due
+
+    def _is_news(self, due: Due) -> bool:
+        """Whether she would be disabled, and was not when everybody was looked at."""
+        return due.disables and not self._guard.is_let_go(due)
 
     def _weighed(self, due: list[Due]) -> tuple[list[Due], set[str]]:
         """Those who may go, and the keys of those held: who was forced, or has changed since, is weighed here."""

@@ -93,7 +93,7 @@ class Settings:
     """All settings, checked. What a verb does not need may be None."""
 
     sql_connection_string: str = field(repr=False)
-    hr_source: source.Source | None
+    hr_sources: tuple[source.Source, ...]
     bulk_upload: BulkUpload | None
     daily_call_limit: int
     extensions: Mapping[str, Extension]
@@ -126,7 +126,7 @@ class _Reader:
     def settings(self) -> Settings:
         settings = Settings(
             sql_connection_string=self.database(),
-            hr_source=self.hr_source(),
+            hr_sources=self.hr_sources(),
             bulk_upload=self.bulk_upload(),
             daily_call_limit=self.number("GRAPH_DAILY_CALL_LIMIT", 2000, least=1),
             extensions=self.extensions(),
@@ -203,9 +203,9 @@ class _Reader:
             self.wrong(DATABASE, "must be an ODBC connection string with Server=…, or sqlite:///path.")
         return text
 
-    def hr_source(self) -> source.Source | None:
+    def hr_sources(self) -> tuple[source.Source, ...]:
         text = self.value(HR)
-        return source.load(text, self._environ, self._problems) if text else None
+        return source.load(text, self._environ, self._problems) if text else ()
 
     def bulk_upload(self) -> BulkUpload | None:
         text = self.value(GRAPH)

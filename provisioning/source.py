@@ -8,7 +8,7 @@ by reference, credentials only to their origin, what does not go together.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -90,11 +90,23 @@ class Resource:
     csv: Dialect | None = None
     max_age: timedelta | None = None
     done_file: str | None = None
+    source: str = ""
+    """The name of the HR system it is of, where it has one."""
+
+    @property
+    def keyed_by_employee(self) -> bool:
+        """Whether its records are told apart by EmployeeId."""
+        return self.primary_key.casefold() == "employeeid"
+
+    def own_key(self, key: str) -> str | None:
+        """A key of the table as HR itself has it, without `key_prefix`; None for one that cannot be this system's."""
+        prefix = self.spelling.key_prefix
+        return key[len(prefix) :] if key.casefold().startswith(prefix.casefold()) else None
 
 
 @dataclass(frozen=True)
 class Source:
-    """The HR API, or the folder of a file share."""
+    """One HR system: its API, or the folder of a file share, and the endpoints that are asked."""
 
     base_url: str
     headers: Mapping[str, str] = field(repr=False)
@@ -103,27 +115,75 @@ class Source:
     certificate: Certificate | None = None
     requests_per_second: float | None = None
     folder: Path | None = None
+    name: str = ""
     document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """What it was read from, with its preset; secrets stand in it by their settings' names."""
 
     @property
     def people(self) -> Resource | None:
         """The resource whose records can be asked for by EmployeeId."""
-        keyed = [r for r in self.resources if r.primary_key.casefold() == "employeeid"]
+        keyed = [r for r in self.resources if r.keyed_by_employee]
         return next((r for r in keyed if r.item_path), keyed[0] if keyed else None)
 
 
-def load(text: str, environ: Mapping[str, str], problems: list[str]) -> Source | None:
-    """The source that HR_SOURCE (JSON, or the path of a JSON file) describes; whatever is wrong joins `problems`."""
+def load(text: str, environ: Mapping[str, str], problems: list[str]) -> tuple[Source, ...]:
+    """The HR systems that HR_SOURCE (JSON, or the path of a JSON file) describes: one document, or a list of them.
+
+    Whatever is wrong joins `problems`; then there is none.
+    """
     document = _document(text, problems)
-    if document is None:
-        return None
-    merged, fill_in = presets.applied(document)
-    written, wrong = source_schema.checked(merged)
-    source = _Reader(wrong, environ, fill_in).source(written)
-    places = {source_schema.place(steps): told for steps, told in wrong.items()}
-    problems.extend(f"HR_SOURCE {place}: {places[place]}" for place in sorted(places))
-    return None if wrong else replace(source, document=merged)
+    before, listed = len(problems), isinstance(document, list)
+    if document is None or not _is_whole(document, problems):
+        return ()
+    found = []
+    for n, one in enumerate(document if isinstance(document, list) else [document]):
+        merged, fill_in = presets.applied(one)
+        written, wrong = source_schema.checked(merged)
+        if listed and "name" not in one:
+            wrong[("name",)] = "is missing; each HR system of a list needs a name of its own."
+        found.append(replace(_Reader(wrong, environ, fill_in).source(written), document=merged))
+        problems.extend(_told(wrong, one, n if listed else None))
+    problems.extend(_mixed_up(found))
+    return tuple(found) if len(problems) == before else ()
+
+
+def of(sources: Iterable[Source], resource: Resource) -> Source:
+    """The HR system that a resource is of."""
+    return next(source for source in sources if resource in source.resources)
+
+
+def _is_whole(document: Any, problems: list[str]) -> bool:
+    """Whether there is something to look at: an object, or a list of some."""
+    several = document if isinstance(document, list) else [document]
+    wrong = [n for n, one in enumerate(several) if not isinstance(one, dict)]
+    if not several or (wrong and not isinstance(document, list)):
+        told = "must be a JSON object with client and resources, or a list of such objects, one for each HR system."
+        problems.append(f"HR_SOURCE: {told}")
+    elif wrong:
+        told = "must be a JSON object with name, client and resources."
+        problems.extend(f"HR_SOURCE [{n}]: {told}" for n in wrong)
+    return bool(several) and not wrong
+
+
+def _told(wrong: source_schema.Problems, document: Mapping[str, Any], number: int | None) -> list[str]:
+    """What is wrong with one of the documents; `number`: of a list, which one."""
+    where = () if number is None else (number,)
+    name = "" if number is None or ("name",) in wrong else f" ({document['name']})"
+    places = {source_schema.place((*where, *steps)): told for steps, told in wrong.items()}
+    return [f"HR_SOURCE {place}{name}: {places[place]}" for place in sorted(places)]
+
+
+def _mixed_up(sources: Sequence[Source]) -> Iterator[str]:
+    """What several HR systems may not share: a name, a table."""
+    names: dict[str, int] = {}
+    fills: dict[str, int] = {}
+    for n, source in enumerate(sources):
+        if source.name and (first := names.setdefault(source.name.casefold(), n)) != n:
+            yield f"HR_SOURCE [{n}].name: [{first}] has the name {source.name}, too; each needs a name of its own."
+        for m, resource in enumerate(source.resources):
+            if resource.table and (first := fills.setdefault(resource.table.casefold(), n)) != n:
+                told = f"[{first}] fills the table {resource.table}, too; use a table for each."
+                yield f"HR_SOURCE [{n}].resources[{m}].name: {told}"
 
 
 def steps(path: str | None) -> tuple[str, ...] | None:
@@ -133,7 +193,8 @@ def steps(path: str | None) -> tuple[str, ...] | None:
     return tuple(a or b or c for a, b, c in _STEP.findall(path or ""))
 
 
-def _document(text: str, problems: list[str]) -> dict[str, Any] | None:
+def _document(text: str, problems: list[str]) -> Any:
+    """What the JSON holds; None where there is none."""
     where = "HR_SOURCE"
     if not text.lstrip().startswith(("{", "[", '"')):
         where = f"HR_SOURCE ({text})" if re.fullmatch(r"[\w./\\: -]{1,200}", text) else where
@@ -148,10 +209,7 @@ def _document(text: str, problems: list[str]) -> dict[str, Any] | None:
         at = f" at line {exc.lineno}, column {exc.colno}" if isinstance(exc, json.JSONDecodeError) else ""
         problems.append(f"{where}: not valid JSON{at}.")
         return None
-    if not isinstance(document, dict):
-        problems.append(f"{where}: must be a JSON object with client and resources.")
-        return None
-    return document
+    return [] if document is None else document
 
 
 _Where = tuple[str | int, ...]
@@ -172,8 +230,8 @@ class _Reader:
         client = document.get("client", {})
         folder = self.folder(client)
         paginator = self.paginator(client.get("paginator"), ("client", "paginator"), Paginator())
-        listed = enumerate(document.get("resources", ()))
-        resources = tuple(self.resource(r, ("resources", n), paginator, folder) for n, r in listed)
+        listed, name = enumerate(document.get("resources", ())), document.get("name", "")
+        resources = tuple(self.resource(r, ("resources", n), paginator, folder, name) for n, r in listed)
         self.tables_differ(resources)
         return Source(
             "" if folder else self.base_url(client),
@@ -183,6 +241,7 @@ class _Reader:
             self.certificate(client.get("client_certificate")),
             client.get("requests_per_second"),
             folder,
+            name,
         )
 
     # --- texts and references -------------------------------------------------------------------------------------
@@ -349,12 +408,13 @@ class _Reader:
 
     # --- the resources --------------------------------------------------------------------------------------------
 
-    def resource(self, node: dict[str, Any], where: _Where, default: Paginator, folder: Path | None) -> Resource:
+    def resource(
+        self, node: dict[str, Any], where: _Where, default: Paginator, folder: Path | None, source: str
+    ) -> Resource:
         endpoint, place = node.get("endpoint", {}), (*where, "endpoint")
-        rename = {spelling.column_name(name): column for name, column in node.get("rename", {}).items()}
         key = node.get("primary_key", "")
         key = spelling.column_name(key[0] if isinstance(key, list) else key)
-        column = next((c for name, c in rename.items() if name.casefold() == key.casefold()), key)
+        column = _column(node, key)
         csv = self.csv(endpoint.get("format"))
         self.check_file(node, where, csv is not None, folder is not None)
         default = default if csv is None else Paginator()
@@ -374,10 +434,11 @@ class _Reader:
             requests_per_second=endpoint.get("requests_per_second"),
             since=self.since(endpoint.get("since"), method, (*place, "since")),
             item_path=self.item_path(node.get("item_path"), (*where, "item_path"), key, column),
-            spelling=self.spelled(node, where),
+            spelling=self.spelled(node, where, column, source),
             csv=csv,
             max_age=timedelta(hours=endpoint["max_age_hours"]) if "max_age_hours" in endpoint else None,
             done_file=endpoint.get("done_file"),
+            source=source,
         )
 
     def csv(self, node: dict[str, Any] | None) -> Dialect | None:
@@ -434,7 +495,7 @@ class _Reader:
         hours = timedelta(hours=told["full_every_hours"])
         return Since(told.get("start_param"), _path(told.get("start_body_path")), told["format"], hours)
 
-    def spelled(self, node: dict[str, Any], where: _Where) -> Spelling:
+    def spelled(self, node: dict[str, Any], where: _Where, key: str, source: str) -> Spelling:
         for n, text in enumerate(node.get("date_formats", ())):
             if what := spelling.wrong_format(text):
                 self.wrong((*where, "date_formats", n), what + ".")
@@ -445,7 +506,25 @@ class _Reader:
             tuple(node.get("date_formats", ())),
             self.time_zone(node.get("time_zone"), (*where, "time_zone")),
             node.get("decimal_separator"),
+            *self.keys(node, where, key),
+            *self.source_column(node, where, key, source),
         )
+
+    def keys(self, node: dict[str, Any], where: _Where, key: str) -> tuple[str, tuple[str, ...]]:
+        """What is put before the keys of this system, and the columns that hold some."""
+        prefix, fields = node.get("key_prefix", ""), node.get("key_fields", ())
+        if fields and not prefix:
+            self.wrong((*where, "key_fields"), "needs key_prefix: what is to stand before the keys in these fields.")
+        return prefix, (key, *(_column(node, spelling.column_name(name)) for name in fields)) if prefix else ()
+
+    def source_column(self, node: dict[str, Any], where: _Where, key: str, source: str) -> tuple[str, str]:
+        """The column that says of which system a row is, and what it says."""
+        column, place = node.get("source_column", ""), (*where, "source_column")
+        if column and not source:
+            self.wrong(place, 'needs a "name" of the HR system, beside client: that is what the column says.')
+        if column and column.casefold() == key.casefold():
+            self.wrong(place, "must be a column of its own, not the primary key.")
+        return column, source
 
     def time_zone(self, value: str | None, where: _Where) -> ZoneInfo | None:
         try:
@@ -482,6 +561,12 @@ class _Reader:
 
 def _path(value: Any) -> tuple[str, ...]:
     return steps(value) or ()
+
+
+def _column(node: Mapping[str, Any], written: str) -> str:
+    """The column of a field, by HR's name of it or by the column's own."""
+    rename = {spelling.column_name(name).casefold(): column for name, column in node.get("rename", {}).items()}
+    return str(rename.get(written.casefold(), written))
 
 
 def _wrong_with(url: str) -> str | None:

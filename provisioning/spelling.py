@@ -57,13 +57,21 @@ class Spelling:
     date_formats: tuple[str, ...] = ()
     time_zone: ZoneInfo | None = None
     decimal_separator: str | None = None
+    key_prefix: str = ""
+    key_columns: tuple[str, ...] = ()
+    """Columns that hold keys of this HR system, the table's own among them: they get `key_prefix`."""
+    source_column: str = ""
+    source: str = ""
+    """What `source_column` says in every row."""
 
     def fields(self, flattened: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         """The fields that are looked at, by the names of their columns; "none" as None."""
-        if not (self.select or self.rename or self.null_values):
-            return iter(flattened)
-        named = ((self._renamed.get(name.casefold(), name), value) for name, value in flattened if self._selected(name))
-        return ((name, self._none(value)) for name, value in named)
+        if self.select or self.rename or self.null_values:
+            named = ((self._renamed.get(n.casefold(), n), value) for n, value in flattened if self._selected(n))
+            flattened = ((name, self._none(value)) for name, value in named)
+        if self.key_prefix:
+            flattened = ((name, self._prefixed(name, value)) for name, value in flattened)
+        return iter(flattened)
 
     def meant(self, value: Any, column_type: str) -> Any:
         """What HR's spelling of a value means for a column of this type. Raises ValueError, which never tells it."""
@@ -115,6 +123,15 @@ class Spelling:
         plain = value.strip() if isinstance(value, str) else value
         said = isinstance(value, str | int | float | Decimal) and not isinstance(value, bool)
         return None if said and plain in self.null_values else value
+
+    def _prefixed(self, name: str, value: Any) -> Any:
+        """A key as no other HR system has it; none at all stays none."""
+        is_key = name.casefold() in self._key_columns and not isinstance(value, bool | list | dict)
+        return f"{self.key_prefix}{value}" if is_key and value is not None and str(value).strip() else value
+
+    @cached_property
+    def _key_columns(self) -> frozenset[str]:
+        return frozenset(column.casefold() for column in self.key_columns)
 
     @cached_property
     def _readers(self) -> tuple[Callable[[Any], str | None], ...]:

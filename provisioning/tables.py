@@ -1,20 +1,19 @@
 """The mirror's tables in the database: what they take, what they hold, and how changes are written to them."""
 
 import json
-import re
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from provisioning import database, holds, mirror
+from provisioning import database, holds, mirror, views
 from provisioning.database import Database
 from provisioning.errors import SettingsError
 from provisioning.mirror import Column, Fetch, Table, Values
+from provisioning.scim import HR_KEY, HR_TABLE
 from provisioning.source import Resource, Source
 
-_UNREAD = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
-_FIRST_TABLE = re.compile(r'(?i)\bFROM\s+(?:\[?dbo\]?\s*\.\s*)?(?:\[([^\]]+)\]|"([^"]+)"|(\w+))')
+_VIEW = "ScimUsers"
 
 MOST_FIELDS = 2000
 """So many names of fields without a column are remembered."""
@@ -40,16 +39,114 @@ def describe(db: Database, resource: Resource) -> Table:
     key = next((c for c in columns if c.name.casefold() == resource.primary_key.casefold()), None)
     if key is None:
         raise SettingsError([f"HR_SOURCE: dbo.{resource.table} has no column {resource.primary_key}, its primary_key."])
-    return Table(str(rows[0][0]), key, columns)
+    table = Table(str(rows[0][0]), key, columns)
+    if problems := list(_unfilled(table, resource)):
+        raise SettingsError([f"HR_SOURCE: dbo.{resource.table} {problem}" for problem in problems])
+    return table
 
 
-def people(db: Database, source: Source | None) -> Resource | None:
-    """The resource whose records are people: keyed by EmployeeId, else of the table that the mapping reads first."""
-    if source is None or source.people is not None:
-        return source.people if source else None
-    found = _FIRST_TABLE.search(_UNREAD.sub(" ", holds.mapping_definition(db) or ""))
-    name = next(filter(None, found.groups()), "") if found else ""
-    return next((r for r in source.resources if r.table.casefold() == name.casefold()), None)
+def _unfilled(table: Table, resource: Resource) -> Iterator[str]:
+    """What HR_SOURCE wants to put into columns that cannot take it."""
+    spelling = resource.spelling
+    for name in spelling.key_columns:
+        if table.column(name) is None:
+            yield f"has no column {name}, which key_fields names."
+    if not spelling.source_column:
+        return
+    column = table.column(spelling.source_column)
+    if column is None:
+        yield f"has no column {spelling.source_column}, its source_column; add one: add-columns {table.name}"
+        return
+    try:
+        mirror.typed(spelling.source, column)
+    except ValueError as exc:
+        yield f"cannot keep the name of the HR system in {column.name}, its source_column: {exc}."
+
+
+def people(db: Database, sources: Sequence[Source]) -> list[Resource]:
+    """The resources whose records are people: those that dbo.ScimUsers names in HrTable.
+
+    Else, of the tables that each part of its UNION reads, the one keyed by EmployeeId, or else the first; where it
+    reads none of them, in each HR system the one keyed by EmployeeId.
+    """
+    resources = [r for source in sources for r in source.resources]
+    definition = holds.mapping_definition(db) or ""
+    if HR_TABLE in db.view_columns(_VIEW):
+        said = {text.casefold() for text in views.texts(definition)}
+        if named := [r for r in resources if r.table.casefold() in said]:
+            return named
+    by_name = {r.table.casefold(): r for r in resources}
+    parts = ([by_name.get(table.casefold()) for table in part] for part in views.tables_read(definition))
+    read = [found for part in parts if (found := _of_part(part))]
+    return list({r.table: r for r in read}.values()) or [s.people for s in sources if s.people]
+
+
+def _of_part(read: Sequence[Resource | None]) -> Resource | None:
+    keyed = sorted((r for r in read if r and r.keyed_by_employee), key=lambda r: r.item_path is None)
+    return keyed[0] if keyed else next(iter(read), None)
+
+
+def unsaid(db: Database, sources: Sequence[Source]) -> list[str]:
+    """What dbo.ScimUsers must say, and does not, where several tables hold people."""
+    found = [r.table for r in people(db, sources)] if sources else []
+    if len(found) < 2 or HR_TABLE in db.view_columns(_VIEW):
+        return []
+    named = ", ".join(f"dbo.{name}" for name in found)
+    told = f"people are in {named}, so each row must say in which: a column {HR_TABLE} ('{found[0]}' AS {HR_TABLE})."
+    return [f"dbo.ScimUsers {HR_TABLE}: {told}"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """Of which record of the mirror a row of dbo.ScimUsers is, as far as it says so; whether HR lacks that record."""
+
+    table: str | None
+    key: str
+    missing: bool
+
+
+def said(db: Database, employee_id: str, missing: tuple[str, int]) -> list[Said]:
+    """What the rows of a person in dbo.ScimUsers say; `missing` as `ledger.Ledger` takes it."""
+    rows = db.rows("person_rows", *missing, employee_id, **record_columns(db))
+    return [Said(None if table is None else str(table), str(key), bool(gone)) for table, key, gone in rows]
+
+
+def record_columns(db: Database) -> dict[str, str]:
+    """How a statement writes HrTable and HrKey of dbo.ScimUsers, v: NULL where the view has no such column."""
+    there = db.view_columns(_VIEW)
+    names = {"hr_table": HR_TABLE, "hr_key": HR_KEY}
+    return {place: f"v.{db.quoted(name)}" if name in there else "NULL" for place, name in names.items()}
+
+
+@dataclass(frozen=True)
+class Mirrored:
+    """A record of somebody in the mirror: its endpoint, its table, its key as the table spells it.
+
+    `mapped`: whether the mapping says that a row of hers is this record.
+    """
+
+    resource: Resource
+    table: Table
+    key: str
+    mapped: bool
+
+
+def mirrored(db: Database, sources: Sequence[Source], employee_id: str, rows: Sequence[Said]) -> list[Mirrored]:
+    """The records of a person: those that her rows of the mapping name, then what people's tables have under her id.
+
+    Raises SettingsError where a table cannot be filled by HR_SOURCE.
+    """
+    by_name = {r.table.casefold(): r for source in sources for r in source.resources}
+    told = [(by_name.get((row.table or "").casefold()), row.key, True) for row in rows]
+    wanted = [*told, *((resource, employee_id, False) for resource in people(db, sources))]
+    found: dict[tuple[str, str], Mirrored] = {}
+    for resource, wanted_key, mapped in wanted:
+        if resource is None:
+            continue
+        table = describe(db, resource)
+        for canonical, spelled in key(db, table, wanted_key).items():
+            found.setdefault((table.name, canonical), Mirrored(resource, table, spelled, mapped))
+    return list(found.values())
 
 
 def keys(db: Database, table: Table) -> dict[str, str]:
@@ -137,11 +234,15 @@ def note_fields(db: Database, table: Table, unknown: Set[str]) -> list[str]:
     return new
 
 
-def people_fetch(db: Database) -> tuple[str, datetime] | None:
-    """The table of the employees, and when a fetch last told who is missing; None where ingest never did."""
+def people_fetch(db: Database) -> str | None:
+    """The table of the employees of which a fetch last told who is missing; None where ingest never did."""
     row = db.one("people_fetch")
-    counted_at = database.as_utc(row[1]) if row else None
-    return (str(row[0]), counted_at) if row and counted_at else None
+    return str(row[0]) if row else None
+
+
+def is_missing(db: Database, table: str, record_key: str, seconds: int) -> bool:
+    """Whether a record counts as missing from HR: from two fetches, so many seconds apart (a negative number)."""
+    return db.one("is_missing", seconds, table, record_key) is not None
 
 
 def last_fetch(db: Database, table_name: str) -> LastFetch | None:

@@ -30,7 +30,21 @@ LAYERS = (
         "transport",
         "markup",
     },
-    {"send", "hr", "mirror", "tables", "scim", "plan", "guards", "holds", "ledger", "graph", "migration", "weighing"}
+    {
+        "send",
+        "hr",
+        "mirror",
+        "tables",
+        "views",
+        "scim",
+        "plan",
+        "guards",
+        "holds",
+        "ledger",
+        "graph",
+        "migration",
+        "weighing",
+    }
     | {"inference", "recognition", "scaffold"}
     | {"exports", "outcomes", "paginators", "credentials", "trail", "tombstones", "rights", "app_schema", "alerts"}
     | {"notices", "schema_changes"},
@@ -69,6 +83,7 @@ PURE = (
     "printed",
     "rights",
     "spelling",
+    "views",
     "app_schema",
     "notices",
     "schema_changes",

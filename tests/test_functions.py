@@ -233,15 +233,12 @@ def test_local_settings_example_names_every_setting_there_is(sqlite_string: str)
     text = (ROOT / "provisioning" / "settings.py").read_text("utf-8")
     named = set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', text))
     assert named <= values.keys()
-    assert settings.hr_source is not None
+    assert settings.hr_sources
     assert settings.bulk_upload is not None
     assert settings.bulk_upload.target == f"{emulators.SERVICE_PRINCIPAL}/{emulators.JOB}"
     with database.connect(sqlite_string) as db:
-        assert [t.name for _, t in jobs._described(db, settings.hr_source)] == [
-            "Employees",
-            "Organizations",
-            "Locations",
-        ]
+        ((_, endpoints),) = jobs._described(db, settings.hr_sources)
+    assert [table.name for _, table in endpoints] == ["Employees", "Organizations", "Locations"]
 
 
 # --- guards over HTTP ---------------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def api(
     problems: list[str] = []
     found = source.load(json.dumps(document), SECRETS if environ is None else environ, problems)
     assert found, problems
-    return found
+    return found[0]
 
 
 def fetch(found: source.Source, since: datetime | None = None) -> list[Any]:

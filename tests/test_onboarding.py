@@ -149,12 +149,10 @@ def test_another_resource_than_the_one_the_mapping_reads_is_not_the_peoples(
     own: Database, scripts: Path, settings: Settings, change: Callable[..., Settings], clock: MovedClock
 ) -> None:
     places = nest_source("http://127.0.0.1:1/", name="Locations", primary_key="LocationId")
-    assert tables.people(own, change(HR_SOURCE=places).hr_source) is None
-    assert tables.people(own, settings.hr_source) is None  # the mapping reads dbo.Employees
+    assert tables.people(own, change(HR_SOURCE=places).hr_sources) == []
+    assert tables.people(own, settings.hr_sources) == []  # the mapping reads dbo.Employees
     ready(own, scripts, settings, clock)
-    found = tables.people(own, settings.hr_source)
-    assert found is not None
-    assert found.table == "Workers"
+    assert [found.table for found in tables.people(own, settings.hr_sources)] == ["Workers"]
 
 
 def test_the_scripts_read_as_any_other(scripts: Path, settings: Settings, clock: MovedClock) -> None:

@@ -25,6 +25,9 @@ TEXTS = {
     "valid_from": 'v."ValidFrom"',
     "manager": 'v."enterprise:manager.value"',
     "user_name": '"userName"',
+    "work_mail": 'v."emails[type eq ""work""].value"',
+    "hr_table": "NULL",
+    "hr_key": "NULL",
     "id_type": "varchar(10)",
     "condition": "",
     "payload": "l.scim_user",
@@ -133,7 +136,6 @@ def parameters(name: str) -> list[Any]:
         "table": "Locations",
         "since": AT,
         "people": "[]",
-        "missing_since": AT,
         "completed_at": AT,
         "expires_at": AT,
         "counted": 1,
@@ -142,7 +144,7 @@ def parameters(name: str) -> list[Any]:
         "due_on": "2026-12-24",
         **dict.fromkeys(("seen_to", "read_from", "read_to", "until"), AT),
     }
-    json_names = ("keys", "rows", "employee_ids", "tokens", "user_names")
+    json_names = ("keys", "rows", "employee_ids", "tokens", "user_names", "mails")
     names = header(database.QUERIES / f"{name}.sql")
     return [fitting.get(n, "[]" if n in json_names else "x") for n in names]
 
@@ -177,11 +179,11 @@ def test_a_statement_that_may_have_been_carried_out_can_be_run_again(db: Databas
 
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_every_condition_runs_on_both_engines(db: Database, condition: str) -> None:
-    values = ["2026-11-23", "2026-11-23"] if condition == "where_modified" else ["[]"]
+    values = {"where_modified": ["2026-11-23", "2026-11-23"], "where_user_names": ["[]", "[]"]}.get(condition, ["[]"])
     text = database.query(condition, db.engine)
     for name, identifier in TEXTS.items():
         text = text.replace("{" + name + "}", identifier)
-    assert list(db.rows("people", *["t"] * 5, "Employees", AT, "t", *values, **{**TEXTS, "condition": text})) == []
+    assert list(db.rows("people", *["t"] * 5, "Employees", -72000, "t", *values, **{**TEXTS, "condition": text})) == []
 
 
 READING = [

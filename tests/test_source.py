@@ -35,6 +35,12 @@ GONE = object()
 
 
 def load(text: str) -> tuple[Source | None, list[str]]:
+    """The one HR system of a document."""
+    found, problems = load_all(text)
+    return next(iter(found), None), problems
+
+
+def load_all(text: str) -> tuple[tuple[Source, ...], list[str]]:
     problems: list[str] = []
     return source.load(text, ENVIRON, problems), problems
 
@@ -738,14 +744,15 @@ def test_two_resources_may_not_fill_one_table() -> None:
     ("text", "told"),
     [
         ('{"client": ', "not valid JSON at line 1, column 12"),
-        ("[]", "must be a JSON object"),
+        ("[]", "must be a JSON object with client and resources, or a list of such objects"),
+        ("null", "is neither JSON nor the path of a readable file"),
         ('"x"', "must be a JSON object"),
         ("[" * 100_000, "not valid JSON"),
         ("no/such/file.json", "(no/such/file.json): is neither JSON nor the path of a readable file"),
         ("client: {password: s3cret}", "is neither JSON nor the path of a readable file"),
         ("/", "is neither JSON nor the path of a readable file"),
     ],
-    ids=["cut", "list", "text", "deep", "no file", "yaml", "folder"],
+    ids=["cut", "list", "nothing", "text", "deep", "no file", "yaml", "folder"],
 )
 def test_a_source_that_cannot_be_read_is_named(text: str, told: str) -> None:
     found, problems = load(text)
@@ -768,9 +775,9 @@ def test_a_secret_with_a_line_break_is_not_told_by_any_error_in_the_chain() -> N
         text = changed(client__base_url=hr.url, client__auth={"type": "bearer", "token": "$HR_PASSWORD"})
         found = source.load(text, {"HR_PASSWORD": "s3cret\n"}, problems)
         told = list(problems)  # to refuse it here would do, too
-        if found:
-            with HrApi(found, MovedClock()) as api, pytest.raises(UpstreamError) as failed:
-                list(api.pages(found.resources[0]))
+        for one in found:
+            with HrApi(one, MovedClock()) as api, pytest.raises(UpstreamError) as failed:
+                list(api.pages(one.resources[0]))
             told = traceback.format_exception(failed.value)
     assert told
     assert "s3cret" not in "".join(told)

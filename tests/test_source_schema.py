@@ -227,7 +227,7 @@ def read(definition: str, options: dict[str, Any]) -> source.Source:
     problems: list[str] = []
     found = source.load(json.dumps(document(definition, options)), ENVIRON, problems)
     assert found, problems
-    return found
+    return found[0]
 
 
 @pytest.mark.parametrize(

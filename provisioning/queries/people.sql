@@ -1,5 +1,5 @@
 -- People of the mapping, beside what was last sent of them to one target.
--- Parameters: target, target, target, target, target, table, missing_since, target; then those of the condition
+-- Parameters: target, target, target, target, target, table, seconds, target; then those of the condition
 SELECT
     {columns},
     CAST({modified} AS varchar(33)) AS modified_text,
@@ -41,6 +41,10 @@ LEFT JOIN (
 ) AS i ON i.employee_id = v.EmployeeId
 LEFT JOIN provisioning.forced AS f ON f.target = ? AND f.employee_id = v.EmployeeId
 LEFT JOIN provisioning.refused AS r ON r.target = ? AND r.employee_id = v.EmployeeId
-LEFT JOIN dbo.AbsentRecords AS a ON a.TableName = ? AND a.RecordKey = v.EmployeeId AND a.AbsentSince <= ?
+LEFT JOIN provisioning.fetches AS c ON c.table_name = COALESCE(CAST({hr_table} AS nvarchar(128)), ?)
+LEFT JOIN dbo.AbsentRecords AS a
+    ON
+        a.TableName = c.table_name AND a.RecordKey = COALESCE({hr_key}, v.EmployeeId)
+        AND a.AbsentSince < c.misses_counted_at AND a.AbsentSince <= DATEADD(second, ?, c.misses_counted_at)
 LEFT JOIN provisioning.disabled_by_hand AS b ON b.target = ? AND b.employee_id = v.EmployeeId
 {condition}
