@@ -447,7 +447,7 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     changed = work.changed_mapping()
     narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
-    made = work.plan(book.people(work.mapping, *condition), rules)
+    made = work.plan(book.people(work.mapping, *condition), rules, narrowed=narrowed)
     waiting = _waiting(work, rules)
     due = [d for d in made.due if d.person.forced_token is None]  # the forced come by themselves
     chosen = selection.of(due, _keys(h.people for h in waiting if h.kind[0] != guards.FIRST_LOAD))

@@ -100,7 +100,7 @@ def one_person(look: Look, person: Answer, notice: Notice | None = None) -> str:
         _timeline(person["trail"]),
         _details("Payload: the SCIM user exactly as it would be sent", _json(person["payload"])),
         _details("Last sent", _json(person["sent"]) if person["sent"] else None),
-        _details(f"Her row of {person['mirror']['table']}", _fields(person["mirror"]["row"])),
+        *(_details(_record(one), _fields(one["row"])) for one in (person["mirror"], *person["mirrored_too"])),
         _details("Her row of dbo.ScimUsers", _fields(person["mapping"])),
         _details("Her account in Entra", _fields(person["account"])),
         element("p", element("a", "← How it all stands", href=HOME)),
@@ -395,6 +395,12 @@ def _name(person: Answer) -> Markup | None:
     user = person["payload"] or (person["sent"] or {}).get("user") or {}
     told = " · ".join(str(user[name]) for name in ("displayName", "title") if user.get(name))
     return element("p", told, class_="lead") if told else None
+
+
+def _record(record: Answer) -> str:
+    named = f" ({record['source']})" if record["source"] else ""
+    absent = f", which HR has lacked since {_when(record['absent_since'])}" if record["absent_since"] else ""
+    return f"Her row of {record['table']}{named}{absent}"
 
 
 def _standing(look: Look, person: Answer) -> Markup:

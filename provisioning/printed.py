@@ -56,12 +56,12 @@ def person_lines(answer: Answer) -> Iterator[str]:
     yield from (f"  {reason}" for reason in answer["reasons"])
     if by_hand := answer["by_hand"]:
         yield f"  disabled by hand at {by_hand['at']} by {by_hand['by']}"
-    absent = answer["mirror"]["absent_since"]
     yield from _part("what would change", diff_lines(answer["attributes"], created=answer["action"] == "create"))
     yield from _part(f"last sent{_sent_when(answer['sent'])}", _fields(_flat((answer["sent"] or {}).get("user"))))
-    yield from _part(
-        f"{answer['mirror']['table']}{f', absent since {absent}' if absent else ''}", _fields(answer["mirror"]["row"])
-    )
+    for record in (answer["mirror"], *answer["mirrored_too"]):
+        named = f" of {record['source']}" if record["source"] else ""
+        absent = f", absent since {record['absent_since']}" if record["absent_since"] else ""
+        yield from _part(f"{record['table']}{named}{absent}", _fields(record["row"]))
     yield from _part("dbo.ScimUsers", _fields(answer["mapping"]))
     yield from _part("payload", [json.dumps(answer["payload"], ensure_ascii=False)] if answer["payload"] else ())
     yield from _part("holds", (f"{h['hold_id']}  {h['class']}: {h['reason']}" for h in answer["holds"]))

@@ -17,8 +17,8 @@ from provisioning.guards import Guard, Limits, Situation
 from provisioning.holds import Hold
 from provisioning.ledger import Lease, Ledger
 from provisioning.pacing import Clock
-from provisioning.plan import Job, LogRead, Person, Plan, Rules
-from provisioning.scim import ScimMapping
+from provisioning.plan import Due, Job, LogRead, Person, Plan, Rules
+from provisioning.scim import HR_TABLE, ScimMapping
 from provisioning.send import Budget
 from provisioning.settings import GRAPH, BulkUpload, Settings
 from provisioning.trail import Reading
@@ -187,15 +187,29 @@ class Work:
             is_forgotten=self.is_forgotten,
         )
 
-    def plan(self, people: Iterable[Person], rules: Rules) -> Plan:
-        """What a run will do with these people. Leavers whose rows make no SCIM user go as they were last sent."""
+    def plan(self, people: Iterable[Person], rules: Rules, *, narrowed: bool = False) -> Plan:
+        """What a run will do with these people. Leavers whose rows make no SCIM user go as they were last sent.
+
+        `narrowed`: they are not everybody, so that whoever has a leaver's name elsewhere must be asked for.
+        """
         made = plan.make(people, rules)
+        if narrowed:
+            made.due = self._told_apart(made.due, rules)
         for leavers in database.chunks([p.employee_id for p in made.parked if p.leaves]):
-            found = plan.make(self.book.people_of(self.mapping, leavers), rules).due
+            found = self._told_apart(plan.make(self.book.people_of(self.mapping, leavers), rules).due, rules)
             going = {d.key for d in found}
             made.due = plan.order([*made.due, *found])
             made.parked = [p for p in made.parked if p.key not in going]
         return made
+
+    def _told_apart(self, due: Sequence[Due], rules: Rules) -> list[Due]:
+        """The same; of those who would be disabled it is known who is active elsewhere under their name."""
+        checked = {d.key: d for d in due}
+        leaving = [d for d in due if d.disables] if HR_TABLE in self.mapping.control else []
+        for some in database.chunks(leaving):
+            verdicts = plan.park_clashes(some, self.book.namesakes(self.mapping, some), rules)
+            checked.update({v.key: v for v in verdicts if isinstance(v, Due)})
+        return list(checked.values())
 
     def guard(
         self,

@@ -289,7 +289,7 @@ class Sender:
         """Those still due, in order; None when they must wait for their managers in flight."""
         made = plan.make(self._ledger.people_of(self._rules.mapping, ids), self._rules)
         due = made.due
-        if self._check_names or any(d.person.forced_token or self._is_news(d) for d in due):
+        if due and (self._check_names or any(d.person.forced_token or self._is_news(d) for d in due)):
             names = self._ledger.namesakes(self._rules.mapping, due)
             checked = plan.park_clashes(due, names, self._rules)
             made.parked.extend(v for v in checked if isinstance(v, Parked))

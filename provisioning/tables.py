@@ -137,7 +137,8 @@ def mirrored(db: Database, sources: Sequence[Source], employee_id: str, rows: Se
     Raises SettingsError where a table cannot be filled by HR_SOURCE.
     """
     by_name = {r.table.casefold(): r for source in sources for r in source.resources}
-    told = [(by_name.get((row.table or "").casefold()), row.key, True) for row in rows]
+    present_first = sorted(rows, key=lambda row: row.missing)
+    told = [(by_name.get((row.table or "").casefold()), row.key, True) for row in present_first]
     wanted = [*told, *((resource, employee_id, False) for resource in people(db, sources))]
     found: dict[tuple[str, str], Mirrored] = {}
     for resource, wanted_key, mapped in wanted:

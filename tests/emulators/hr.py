@@ -69,6 +69,7 @@ class HrEmulator(Emulator):
         self.paging = Paging(lambda: self._collection("Employees"))
         self.auth, self.max_page, self.latency = auth, max_page, latency
         self.organizations, self.locations = invented.organizations(), invented.locations()
+        self.jobs = invented.jobs()
         self.clock = clock
         self.export = Export()
         self.requests: list[Seen] = []
@@ -148,7 +149,7 @@ class HrEmulator(Emulator):
         if not authorized:
             return json_response(401, {"error": "who are you?"}, {"WWW-Authenticate": 'Basic realm="hr"'})
         match request.method, request.segments:
-            case "GET", ("api", "Employees" | "Organizations" | "Locations" as name):
+            case "GET", ("api", "Employees" | "Organizations" | "Locations" | "Jobs" as name):
                 return self._offset_page(request, self._collection(name))
             case "GET", ("api", "paged", "Employees"):
                 return self._numbered_page(request)
@@ -195,7 +196,8 @@ class HrEmulator(Emulator):
 
     def _collection(self, name: str) -> list[Record]:
         with self._lock:
-            return list({"Employees": self._people, "Locations": self.locations}.get(name, self.organizations))
+            places = {"Locations": self.locations, "Organizations": self.organizations, "Jobs": self.jobs}
+            return list({"Employees": self._people, **places}[name])
 
     def _offset_page(self, request: Request, records: list[Record]) -> Response:
         parameters = paging.query(request, {"offset", "limit"})

@@ -47,6 +47,11 @@ def locations() -> list[dict[str, Any]]:
     ]
 
 
+def jobs() -> list[dict[str, Any]]:
+    """List the positions people can have."""
+    return [{"JobId": job_id, "Job": {"Description": description}} for job_id, description, _ in _JOBS]
+
+
 def invent(count: int = 1000, *, seed: int = 7, today: dt.date) -> list[Person]:
     """Invent that many people: a management tree in no order, one who manages herself, and two who manage each other.
 
