@@ -181,6 +181,17 @@ def test_a_protected_person_is_never_disabled_unasked_not_even_when_expected() -
     assert classes(weigh(Guard(situation()), [due("E1", marked=True, sent=False)])) == {}
 
 
+def test_whoever_seems_to_have_moved_is_held_alone_and_by_name() -> None:
+    moved = [leaver(f"E{n}", moved_to=f"B-{n} (dbo.Agency)") for n in range(1, 6)]
+    (held,) = weigh(Guard(situation()), [*moved, leaver("E9")])
+    assert (held.kind, sorted(held.people)) == (("moved", ""), ["E1", "E2", "E3", "E4", "E5"])
+    assert held.reason.endswith("E1 to B-1 (dbo.Agency), E2 to B-2 (dbo.Agency), E3 to B-3 (dbo.Agency), …")
+    assert classes(weigh(Guard(situation()), [leaver("E1", moved_to="B-1", expected=True)])) == {"moved": 1}
+    assert classes(weigh(Guard(situation(approved={"e1": {"new"}})), moved[:1])) == {}
+    assert classes(weigh(Guard(situation()), [due("E1", moved_to="B-1")])) == {}
+    assert classes(weigh(Guard(situation()), [leaver("E1", moved_to="B-1", by_hand=True)])) == {}
+
+
 @pytest.mark.parametrize(
     ("emptied", "had", "held"), [(5, 100, 0), (6, 100, 6), (1, 1, 0), (2, 39, 2), (2, 40, 0), (60, 1000, 60)]
 )

@@ -491,6 +491,113 @@ def test_a_name_clashes_with_everybody_active_not_with_leavers_or_next_seasons_j
     assert plan.make([later, new("B", userName="x")], rules(Job.CREATE)).parked == []
 
 
+# --- several HR systems -------------------------------------------------------------------------------------------
+
+TWO_SYSTEMS = scim.compile_mapping((*COLUMNS, "HrTable", 'emails[type eq "work"].value'), {}, explicit_nulls=True)
+
+
+def of(table: str | None, person: Person, mail: str | None = None, **state: Any) -> Person:
+    """The same person as a row of a table; what was sent of her was so, too."""
+    found = replace(person, row=(*person.row, table, mail), **state)
+    if not person.sent or "sent_hash" in state:
+        return found
+    user = TWO_SYSTEMS.user(found.row, bool(person.sent_active), ZoneInfo("UTC"))
+    return replace(found, sent_hash=user.hash)
+
+
+def made(*people: Person, job: Job = Job.UPDATE) -> plan.Plan:
+    return plan.make(people, rules(job, mapping=TWO_SYSTEMS))
+
+
+GONE_FROM_A = of("A", known("X"), missing=True)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_rows_the_one_that_hr_still_has_speaks(first: bool) -> None:
+    there = of("B", known("x", title="New"), sent_hash="before")
+    rows = (GONE_FROM_A, there) if first else (there, GONE_FROM_A)
+    (due,) = made(*rows).due
+    assert (due.user.employee_id, due.user.active, due.disables) == ("x", True, False)
+    assert made(*rows).parked == []
+    unchanged = of("B", known("X"))
+    assert made(GONE_FROM_A, unchanged).due == made(unchanged, GONE_FROM_A).due == []
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
+def test_two_rows_that_hr_has_park_her_though_a_third_is_gone(order: tuple[int, ...]) -> None:
+    rows = (GONE_FROM_A, of("B", known("X"), sent_hash="before"), of("C", known("X"), sent_hash="before"))
+    found = made(*(rows[n] for n in order))
+    assert found.due == []
+    assert [p.reasons for p in found.parked] == [
+        ("two rows of dbo.ScimUsers have this EmployeeId: of dbo.B and dbo.C",)
+    ]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_whom_both_systems_lack_is_disabled_by_one_row_always_the_same(first: bool) -> None:
+    rows = [of("A", known("X", title="a"), missing=True), of("B", known("X", title="b"), missing=True)]
+    (due,) = made(*(rows if first else rows[::-1])).due
+    assert (due.disables, due.user.values[TWO_SYSTEMS.columns.index("title") - 5]) == (True, "a")
+
+
+def test_two_rows_of_one_table_are_two_rows_also_where_hr_lacks_the_record() -> None:
+    assert [p.employee_id for p in made(GONE_FROM_A, GONE_FROM_A).parked] == ["X"]
+    nowhere = of(None, known("X"), missing=True)
+    assert [p.employee_id for p in made(nowhere, nowhere).parked] == ["X"]
+
+
+def test_a_row_that_does_not_speak_names_nobody() -> None:
+    """Her old row had the name that somebody else has now."""
+    old = of("A", known("X", userName="ann"), missing=True)
+    assert (
+        made(old, of("B", known("X", userName="eve")), of("A", new("Y", userName="ann")), job=Job.CREATE).parked == []
+    )
+
+
+LEAVER = of("A", known("X", userName="eve", active=0, was={"userName": "eve"}), "eve@x.example")
+
+
+@pytest.mark.parametrize(
+    ("other", "moved"),
+    [
+        (of("B", new("B-9", userName="EVE")), True),
+        (of("B", known("B-9", userName="eve")), True),
+        (of("B", new("B-9"), "EVE@x.example"), True),
+        (of("B", new("B-9"), "other@x.example"), False),
+        (of("A", new("B-9", userName="eve"), "eve@x.example"), False),  # in the same system
+        (of(None, new("B-9", userName="eve"), "eve@x.example"), False),
+        (of("B", new("B-9", userName="eve", active=0), "eve@x.example"), False),
+        (of("B", new("B-9", userName="eve", InScope=0), "eve@x.example"), False),
+        (of("B", new("B-9", userName="eve", ValidFrom="2027-06-01"), "eve@x.example"), False),
+    ],
+)  # fmt: skip
+def test_a_leaver_whom_another_system_has_as_active_is_told(other: Person, moved: bool) -> None:
+    (due,) = [d for d in made(LEAVER, other).due if d.disables]
+    assert due.moved_to == ("B-9 (dbo.B)" if moved else None)
+    (checked,) = plan.park_clashes([replace(due, moved_to=None)], [other, LEAVER], rules(mapping=TWO_SYSTEMS))
+    assert isinstance(checked, Due)
+    assert checked.moved_to == due.moved_to
+
+
+def test_an_address_of_several_tells_nothing() -> None:
+    others = [of("B", new(f"B-{n}"), "eve@x.example") for n in (8, 9)]
+    (due,) = made(LEAVER, *others).due
+    assert due.moved_to is None
+
+
+def test_the_new_one_waits_for_the_name_until_the_leaver_is_out() -> None:
+    joiner = of("B", new("B-9", userName="eve"))
+    told = ("has the userName of X (dbo.A), who leaves and still has her account",)
+    assert [(p.employee_id, p.reasons) for p in made(LEAVER, joiner, job=Job.CREATE).parked] == [("B-9", told)]
+    out = replace(LEAVER, sent_active=False)
+    assert [d.user.employee_id for d in made(out, joiner, job=Job.CREATE).due] == ["B-9"]
+
+
+def test_whom_somebody_disabled_by_name_is_no_riddle() -> None:
+    person = replace(LEAVER, by_hand=True, sent_user=None)
+    assert [d.moved_to for d in made(person, of("B", new("B-9", userName="eve"))).due] == [None]
+
+
 # --- order --------------------------------------------------------------------------------------------------------
 
 

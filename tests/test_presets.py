@@ -303,13 +303,11 @@ def test_wrong_credentials_are_told_and_nothing_is_written(
 
 def test_the_emulators_take_nothing_that_is_not_documented(case: Case, vendor: Vendor) -> None:
     """A preset that asked for a field, a parameter or a page size of its own would be found out."""
-    found = source.load(case.environ(vendor)["HR_SOURCE"], case.settings, [])
-    assert found
+    assert source.load(case.environ(vendor)["HR_SOURCE"], case.settings, [])
     for changed in ({"params": {"other": "1"}}, {"params": {"fields": "firstName,shoeSize"}}, {"path": "v1/people"}):
         document = json.loads(case.environ(vendor)["HR_SOURCE"])
         document["resources"] = [{"name": "Employees", "endpoint": changed}]
-        other = source.load(json.dumps(document), case.settings, [])
-        assert other
+        (other,) = source.load(json.dumps(document), case.settings, [])
         with jobs.HrApi(other, MovedClock()) as api, pytest.raises(UpstreamError, match=r"HR answered 40[04]"):
             list(api.pages(other.resources[0]))
 
@@ -329,9 +327,8 @@ def test_the_schema_knows_each_preset_and_each_fits_the_schema() -> None:
 
 def test_each_preset_is_complete_but_for_its_settings(case: Case) -> None:
     problems: list[str] = []
-    found = source.load(json.dumps({"preset": case.name}), case.settings, problems)
+    (found,) = source.load(json.dumps({"preset": case.name}), case.settings, problems)
     assert problems == []
-    assert found
     assert found.base_url.startswith("https://")
     assert found.people == found.resources[0]
 
@@ -340,7 +337,7 @@ def test_what_a_preset_lacks_is_told_by_its_setting_and_what_that_is(case: Case)
     for missing in case.settings:
         problems: list[str] = []
         left = {name: value for name, value in case.settings.items() if name != missing}
-        assert source.load(json.dumps({"preset": case.name}), left, problems) is None
+        assert source.load(json.dumps({"preset": case.name}), left, problems) == ()
         what = presets.applied({"preset": case.name})[1][missing]
         assert problems
         assert all(told.endswith(f"refers to the setting {missing}, which is not set: {what}.") for told in problems)
@@ -349,7 +346,7 @@ def test_what_a_preset_lacks_is_told_by_its_setting_and_what_that_is(case: Case)
 @pytest.mark.parametrize("name", ["bambohr", "BambooHR", "", None, 7, ["bamboohr"], {"bamboohr": 1}, "../hr_source"])
 def test_an_unknown_preset_is_told_with_those_that_there_are(name: Any) -> None:
     problems: list[str] = []
-    assert source.load(json.dumps({"preset": name, "client": {}}), {}, problems) is None
+    assert source.load(json.dumps({"preset": name, "client": {}}), {}, problems) == ()
     assert problems == ["HR_SOURCE preset: must be one of bamboohr, personio."]
 
 
@@ -406,7 +403,7 @@ def test_a_resource_of_another_name_is_added() -> None:
 def test_what_is_laid_over_a_preset_is_checked_as_if_it_were_written_out(document: Any, place: str, told: str) -> None:
     problems: list[str] = []
     text = json.dumps({"preset": "bamboohr", **document})
-    assert source.load(text, BAMBOOHR.settings, problems) is None
+    assert source.load(text, BAMBOOHR.settings, problems) == ()
     assert any(p.startswith(f"HR_SOURCE {place}: ") and told in p for p in problems), problems
     assert "s3cret" not in "".join(problems)
 
@@ -437,9 +434,8 @@ def test_source_prints_what_is_read_and_it_can_be_set_as_it_is(case: Case, capfd
     assert len(printed.splitlines()) == 1
     assert not any(secret in printed for name, secret in case.settings.items() if not name.endswith("_URL"))
     problems: list[str] = []
-    again = source.load(printed, case.settings, problems)
-    assert again == source.load(json.dumps(changed), case.settings, problems)
-    assert again
+    (again,) = source.load(printed, case.settings, problems)
+    assert (again,) == source.load(json.dumps(changed), case.settings, problems)
     assert again.requests_per_second == 2
 
 

@@ -6,9 +6,10 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
-from provisioning import source
+from provisioning import source, source_schema
 from provisioning.delimited import Dialect
 from provisioning.errors import UpstreamError
 from provisioning.hr import HrApi
@@ -669,6 +670,34 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
     ("a preset's name in capitals", {"root__preset": "BambooHR"}, "preset", "must be one of bamboohr, personio"),
     ("two presets", {"root__preset": ["bamboohr", "personio"]}, "preset", "must be one of bamboohr, personio"),
     ("a zone by its letters", {"resource__time_zone": "CET+1"}, "resources[0].time_zone", "must be an IANA time zone"),
+    ("a prefix that no id can have", {"resource__key_prefix": "B/"}, "resources[0].key_prefix", "must be 1 to 20 of"),
+    ("a prefix of nothing", {"resource__key_prefix": ""}, "resources[0].key_prefix", "must be 1 to 20 of"),
+    (
+        "keys without what is to stand before them",
+        {"resource__key_fields": ["ManagerId"]},
+        "resources[0].key_fields",
+        "needs key_prefix",
+    ),
+    (
+        "a key that is one text",
+        {"resource__key_fields": "ManagerId", "resource__key_prefix": "B-"},
+        "resources[0].key_fields",
+        "must be a list of fields' names",
+    ),
+    (
+        "a column for a name that is not there",
+        {"resource__source_column": "HrSystem"},
+        "resources[0].source_column",
+        'needs a "name" of the HR system',
+    ),
+    (
+        "a key that is the name of the system",
+        {"resource__source_column": "employeeid", "root__name": "main"},
+        "resources[0].source_column",
+        "must be a column of its own",
+    ),
+    ("a column that is none", {"resource__source_column": 7}, "resources[0].source_column", "must be a text that"),
+    ("a name of two lines", {"root__name": "a\nb"}, "name", "must be a name of at most 50"),
     (
         "an item by another name",
         {"resource__item_path": "a/{EmployeeId}/b/{EmployeeId}"},
@@ -738,6 +767,117 @@ def test_two_resources_may_not_fill_one_table() -> None:
     found, problems = load(json.dumps(document))
     assert found is None
     assert problems == ["HR_SOURCE resources: two resources fill the table employees; use one resource a table."]
+
+
+# --- several HR systems -------------------------------------------------------------------------------------------
+
+
+def listed(*documents: dict[str, Any] | Any) -> str:
+    """A list of the design's document, each with changes: `listed({"name": "a"}, {"name": "b", "table": "B"})`."""
+    found = []
+    for one in documents:
+        if not isinstance(one, dict):
+            found.append(one)
+            continue
+        document = json.loads(DESIGN)
+        document["resources"][0] |= {"name": one.get("table", "Employees"), **one.get("resource", {})}
+        document["client"] |= one.get("client", {})
+        found.append(document | {k: v for k, v in one.items() if k not in ("table", "resource", "client")})
+    return json.dumps(found)
+
+
+def test_a_list_is_one_hr_system_after_the_other(tmp_path: Path) -> None:
+    text = listed(
+        {"name": "main"},
+        {"name": "agency", "table": "Agency", "client": {"base_url": "https://agency.example"}},
+    )
+    file = tmp_path / "hr.json"
+    file.write_text(text, encoding="utf-8")
+    found, problems = load_all(text)
+    assert load_all(str(file)) == (found, problems)
+    assert problems == []
+    assert [(s.name, s.base_url) for s in found] == [
+        ("main", "https://hr.example/"),
+        ("agency", "https://agency.example/"),
+    ]
+    assert [(r.table, r.source) for s in found for r in s.resources] == [("Employees", "main"), ("Agency", "agency")]
+    assert source.of(found, found[1].resources[0]) is found[1]
+
+
+def test_a_list_of_one_is_the_document_itself_by_its_name() -> None:
+    (one,), problems = load_all(listed({"name": "main"}))
+    (alone,), _ = load_all(changed(root__name="main"))
+    assert (one, problems) == (alone, [])
+
+
+@pytest.mark.parametrize(
+    ("documents", "told"),
+    [
+        (({},), "[0].name: is missing; each HR system of a list needs a name of its own."),
+        (({"name": "a"}, {"name": "", "table": "B"}), "[1].name: must be a name of at most 50"),
+        (({"name": "a"}, {"name": "A", "table": "B"}), "[1].name: [0] has the name A, too;"),
+        (({"name": "a"}, {"name": "b", "table": "EMPLOYEES"}), "[1].resources[0].name: [0] fills the table EMPLOYEES"),
+        (({"name": "a"}, "b"), "[1]: must be a JSON object with name, client and resources."),
+        (({"name": "a"}, [{"name": "b"}]), "[1]: must be a JSON object"),
+        (
+            ({"name": "a"}, {"name": "b", "table": "B", "client": {"base_url": "http://b.example"}}),
+            "[1].client.base_url (b): must be https://",
+        ),
+        (
+            ({"name": "a"}, {"name": "b", "table": "B", "resource": {"item_path": "x"}}),
+            "[1].resources[0].item_path (b): must hold {EmployeeId}",
+        ),
+        (({"name": "a", "clinet": {}},), "[0].clinet (a): is not known here (did you mean client?)"),
+        (({"name": "a", "resources": []},), "[0].resources (a): must be a list of at least one resource"),
+    ],
+)
+def test_what_is_wrong_with_one_of_a_list_is_told_by_its_place_and_name(documents: Any, told: str) -> None:
+    found, problems = load_all(listed(*documents))
+    assert found == ()
+    assert len(problems) == 1
+    assert problems[0].startswith(f"HR_SOURCE {told}")
+
+
+def test_everything_wrong_with_several_is_told_at_once() -> None:
+    document = {"name": "b", "client": {"base_url": "ftp://x", "auth": "s3cret"}}
+    _, problems = load_all(listed({"name": "a", "client": {"base_url": "x"}}, document))
+    places = [p.split(": ")[0].removeprefix("HR_SOURCE ") for p in problems]
+    assert places == [
+        "[0].client.base_url (a)",
+        "[1].client.auth.type (b)",
+        "[1].client.base_url (b)",
+        "[1].resources[0].name",
+    ]
+    assert "s3cret" not in "".join(problems)
+
+
+def test_editors_take_a_list_where_each_has_a_name() -> None:
+    validator = jsonschema.Draft202012Validator(source_schema.schema())
+    assert validator.is_valid(json.loads(listed({"name": "a"}, {"name": "b"})))
+    for wrong_one in ([], [{}], [[]], json.loads(listed({})), "x"):
+        assert not validator.is_valid(wrong_one)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "key", "own"),
+    [("", "E1", "E1"), ("B-", "B-E1", "E1"), ("B-", "b-e1", "e1"), ("B-", "E1", None), ("B-", "B-B-1", "B-1")],
+)
+def test_a_key_of_the_table_is_hrs_own_without_the_prefix(prefix: str, key: str, own: str | None) -> None:
+    found = good(resource__key_prefix=prefix) if prefix else good()
+    assert found.resources[0].own_key(key) == own
+
+
+def test_what_gets_the_prefix_is_named_by_hr_or_by_the_column() -> None:
+    rename = {"person.id": "EmployeeId", "boss": "ManagerId"}
+    for fields in (["boss"], ["ManagerId"]):
+        found = good(
+            resource__rename=rename,
+            resource__primary_key="person.id",
+            resource__item_path=GONE,
+            resource__key_prefix="B-",
+            resource__key_fields=fields,
+        )
+        assert found.resources[0].spelling.key_columns == ("EmployeeId", "ManagerId")
 
 
 @pytest.mark.parametrize(

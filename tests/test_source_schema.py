@@ -85,6 +85,7 @@ def test_the_schema_is_a_schema_and_says_what_is_allowed_wherever_something_may_
 # --- each option is read ------------------------------------------------------------------------------------------
 
 BASE: dict[str, Any] = {
+    "name": "main",
     "client": {"base_url": "https://hr.example/"},
     "resources": [
         {"name": "Employees", "primary_key": "EmployeeId", "endpoint": {"path": "x", "method": "POST"}},
@@ -110,6 +111,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "date_formats": ["odata"],
         "time_zone": "Europe/Copenhagen",
         "decimal_separator": ",",
+        "key_prefix": "B-",
+        "key_fields": ["ManagerId"],
+        "source_column": "HrSystem",
     },
     "endpoint": {
         "path": "y",
@@ -189,6 +193,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "stop_after_empty_page": True,
     },
 }
+BESIDE: dict[str, dict[str, Any]] = {"key_fields": {"key_prefix": "B-"}}
+"""What an option needs beside it."""
+
 NEEDED: dict[str, dict[str, Any]] = {
     "since": {"start_param": "from"},
     "auth_http_basic": {"username": "a", "password": "$HR_PASSWORD"},
@@ -237,7 +244,8 @@ def test_every_option_of_the_schema_is_read(definition: str, option: str, tmp_pa
     value = EXAMPLES[definition][option]
     if value is ...:
         value = dict(zip(("certificate", "key"), pair("caller").write(tmp_path, "caller"), strict=True))
-    assert read(definition, {option: value}) != read(definition, {})
+    beside = BESIDE.get(option, {})
+    assert read(definition, {option: value, **beside}) != read(definition, beside)
 
 
 def test_no_option_of_the_schema_is_without_an_example() -> None:

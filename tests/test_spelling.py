@@ -152,6 +152,41 @@ def test_a_number_that_is_too_wide_for_its_column_is_told_as_any() -> None:
     assert number("Fte", "0,80", None) == ("Fte: is not a number",)
 
 
+# --- keys of one HR system among several --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [("7", "B-7"), (7, "B-7"), ("B-7", "B-B-7"), (None, None), ("", ""), ("  ", "  "), ("none", None)],
+)
+def test_a_key_gets_the_prefix_and_none_stays_none(value: Any, kept: str | None) -> None:
+    how: dict[str, Any] = {"key_prefix": "B-", "key_columns": ("id", "name_first"), "null_values": ("none",)}
+    assert row({"Id": 1, "Name": {"First": value}}, **how) == ({"Name_First": kept} if kept is not None else {})
+
+
+@pytest.mark.parametrize("key", [None, "", " ", "none", True, ["7"]])
+def test_a_record_without_a_key_has_none_behind_the_prefix_either(key: Any) -> None:
+    fetch = Fetch(TABLE, {}, Spelling(key_prefix="B-", key_columns=("Id",), null_values=("none",)))
+    assert (fetch.take([{"Id": key}]), fetch.keyless) == ([], 1)
+
+
+def test_the_prefix_comes_after_the_name_of_the_column() -> None:
+    how: dict[str, Any] = {"rename": {"no": "Id", "boss": "Name_First"}, "select": ("no", "boss")}
+    fetch = Fetch(TABLE, {}, Spelling(key_prefix="B-", key_columns=("Id", "Name_First"), **how))
+    assert [(r["Id"], r["Name_First"]) for r in fetch.take([{"no": 1, "boss": 2, "Id": 3}])] == [("B-1", "B-2")]
+
+
+def test_each_row_says_of_which_hr_system_it_is() -> None:
+    how: dict[str, Any] = {"source_column": "name_first", "source": "agency", "select": ("Id",)}
+    assert row({}, **how) == {"Name_First": "agency"}
+    fetch = Fetch(TABLE, {}, Spelling(**how))
+    fetch.take([{"Id": "1"}])
+    assert (fetch.gives_source, fetch.unseen(lambda name: True)) == (False, ["Born", "Edited"])
+    fetch = Fetch(TABLE, {}, Spelling(source_column="Name_First", source="agency"))
+    assert fetch.take([{"Id": "1", "Name": {"First": "Ana"}}])[0]["Name_First"] == "agency"
+    assert fetch.gives_source
+
+
 # --- dates and times ----------------------------------------------------------------------------------------------
 
 
