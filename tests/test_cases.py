@@ -818,17 +818,23 @@ def test_an_urgent_leaver_goes_under_a_mapping_that_nobody_approved(loaded: Brid
 # --- the page itself ----------------------------------------------------------------------------------------------
 
 
+def names_of_tests(module: str) -> set[str]:
+    tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+
+
 def test_every_case_of_the_page_names_tests_that_exist_and_every_test_is_named() -> None:
     _, *cases = re.split(r"(?m)^## ", CASES.read_text(encoding="utf-8"))
-    assert len(cases) == 16
-    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
-    exist = {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
+    assert len(cases) == 17
+    exist = names_of_tests("test_cases")
+    elsewhere = names_of_tests("test_several")
     named: set[str] = set()
     for case in cases:
         title, _, text = case.partition("\n")
-        found = re.fullmatch(r"(.+?)\n\n((?:\* Test: `tests/test_cases\.py::\w+`\n)+)\n?", text, re.DOTALL)
+        found = re.fullmatch(r"(.+?)\n\n((?:\* Test: `tests/test_(?:cases|several)\.py::\w+`\n)+)\n?", text, re.DOTALL)
         assert found, f"{title}: does not end with the names of its tests"
         told, tests = found.groups()
         assert len(told.split()) > 40, title
-        named |= set(re.findall(r"::(\w+)", tests))
+        named |= set(re.findall(r"test_cases\.py::(\w+)", tests))
+        assert set(re.findall(r"test_several\.py::(\w+)", tests)) <= elsewhere
     assert named == exist - {"test_every_case_of_the_page_names_tests_that_exist_and_every_test_is_named"}

@@ -1,6 +1,7 @@
 """Several HR systems feed one directory: each by itself, and nobody is lost or disabled between them."""
 
 import json
+import re
 import shutil
 import ssl
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from tests.emulators.tokens import Tokens
 from tests.test_credentials import pair
 from tests.two_systems import TOKEN
 
+ROOT = Path(__file__).parent.parent
 TODAY = datetime(2026, 11, 22, tzinfo=UTC).date()
 Change = Callable[..., Settings]
 
@@ -809,6 +811,30 @@ def test_before_anything_reads_them_each_system_has_the_table_that_is_keyed_by_e
     db.execute("DROP VIEW dbo.ScimUsers")
     assert [r.table for r in tables.people(db, both.hr_sources)] == ["Employees", "Agency"]
     db.execute("CREATE VIEW dbo.ScimUsers AS SELECT 1 AS placeholder")
+
+
+def test_what_the_page_says_of_two_systems_works_as_it_stands(
+    company: Change,
+    scripts: Path,
+    db: Database,
+    hr: HrEmulator,
+    agency: HrEmulator,
+    graph: GraphEmulator,
+    clock: MovedClock,
+) -> None:
+    page = (ROOT / "docs" / "hr-source.md").read_text(encoding="utf-8").partition("## Two HR systems")[2]
+    document, view = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("json", "sql"))
+    assert document
+    assert view
+    text = document[1].replace("https://hr.example/", hr.url).replace("https://agency.example/", agency.url)
+    found = company(text, HR_SECRET=TOKEN)
+    (scripts / "mapping.sql").write_text(f"-- Two HR systems.\n{view[1]}", encoding="utf-8")
+    jobs.migrate(found, mapping=True)
+    jobs.ingest(found, clock=clock)
+    assert jobs.create(found, NAMED, clock=clock).counts["sent"] == 32
+    assert [r.table for r in tables.people(db, found.hr_sources)] == ["Employees", "Agency"]
+    organization = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:organization"
+    assert graph.directory().users["B-E00001"][organization] == "agency"
 
 
 # --- the table of another system ----------------------------------------------------------------------------------

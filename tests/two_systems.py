@@ -9,7 +9,8 @@ TOKEN = "agency-token"
 
 AGENCY = (
     "EmployeeId varchar(20) NOT NULL, Name_FullName nvarchar(300) NULL, Title nvarchar(50) NULL, "
-    "Email nvarchar(100) NULL, ManagerId varchar(20) NULL, Active bit NULL, HrSystem nvarchar(20) NULL, "
+    "Email nvarchar(100) NULL, ManagerId varchar(20) NULL, Active bit NULL, ValidFrom date NULL, ValidTo date NULL, "
+    "HrSystem nvarchar(20) NULL, "
     "CONSTRAINT PK_Agency PRIMARY KEY (EmployeeId)"
 )
 
