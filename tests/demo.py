@@ -6,6 +6,7 @@ says is turned into what Entra should hold by `expected`, attribute by attribute
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests import departments
 from tests.emulators import people
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
@@ -28,6 +30,8 @@ UNMAPPED, FORCED, REPORT, MANAGER = "E00301", "E00302", "E00303", "M00001"
 MISTAKEN, OTHERS = [f"E{n:05d}" for n in range(401, 461)], [f"E{n:05d}" for n in range(501, 506)]
 JOINERS, LATER = ["J00001", "J00002"], "J00003"
 CLASHING = "J00004"
+RENAMED, MEANWHILE = "O02", "E00701"
+ROOT = Path(__file__).parent.parent
 
 
 class Demo:
@@ -38,7 +42,10 @@ class Demo:
         self.began = time.monotonic()
         self.wrong = 0
         self.first_mail: dict[str, Any] = {}
-        source = {
+        self.checkout = Path(folder) / "checkout"  # one's own, whose mapping is changed in the end
+        for part in ("provisioning", "sql"):
+            shutil.copytree(ROOT / part, self.checkout / part, ignore=shutil.ignore_patterns("__pycache__"))
+        self.source = {
             "client": {
                 "base_url": hr.url,
                 "auth": {"type": "http_basic", "username": "svc", "password": "$HR_PASSWORD"},
@@ -56,7 +63,7 @@ class Demo:
         self.environ = {
             **{k: v for k, v in os.environ.items() if k in ("PATH", "SYSTEMROOT", "HOME", "LANG", "TMPDIR", "TEMP")},
             "SQL_CONNECTION_STRING": f"sqlite:///{folder}/bridge.db",
-            "HR_SOURCE": json.dumps(source),
+            "HR_SOURCE": json.dumps(self.source),
             "HR_PASSWORD": PASSWORD,
             "GRAPH_BULK_UPLOAD_URL": graph.upload_url,
         }
@@ -67,8 +74,7 @@ class Demo:
     def run(self, *verb: str, ends_with: int = 0, **expected: int) -> dict[str, Any]:
         """Run one command; say its counts; count it as wrong where they are not those expected."""
         command = [sys.executable, "-m", "provisioning", *verb]
-        root = Path(__file__).parent.parent
-        done = subprocess.run(command, env=self.environ, cwd=root, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=self.environ, cwd=self.checkout, capture_output=True, text=True, check=False)
         if done.returncode != ends_with:
             raise SystemExit(f"{' '.join(verb)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         counts: dict[str, Any] = json.loads(done.stdout)
@@ -79,7 +85,7 @@ class Demo:
         ended = f"   exit {done.returncode}" if done.returncode else ""
         print(f"  {' '.join(verb):<16} {told or 'done'}{ended}{remark}", flush=True)
         for line in done.stderr.splitlines() if ends_with else ():
-            if line.startswith(("held ", f"{verb[0]}: Employees")):
+            if line.startswith(("held ", f"{verb[0]}: Employees", f"{verb[0]}: Organizations")):
                 print(textwrap.fill(line, 110, initial_indent="    ", subsequent_indent="    "), flush=True)
         return counts
 
@@ -88,6 +94,11 @@ class Demo:
         (hold,) = self.run("holds")["holds"]
         self.check(f"one hold waits: {kind}, {count} people", (hold["class"], hold["count"]) == (kind, count))
         return str(hold["hold_id"])
+
+    @property
+    def users(self) -> dict[str, dict[str, Any]]:
+        """What Entra holds."""
+        return self.graph.directory().users
 
     def check(self, what: str, holds: bool) -> None:
         self.wrong += not holds
@@ -111,6 +122,7 @@ def main() -> int:
         a_mass_disable(demo)
         comparison(demo)
         what_came_of_it(demo)
+        tables_of_their_own(demo)
         told = f"in {time.monotonic() - demo.began:.0f} s"
         print(f"\n{'Everything arrived' if not demo.wrong else f'{demo.wrong} THINGS WENT WRONG'}, {told}.")
         return 1 if demo.wrong else 0
@@ -258,6 +270,37 @@ def what_came_of_it(demo: Demo) -> None:
     demo.run("update", sent=1, calls=1)
     demo.run("outcomes", success=1, failed=0, unconfirmed=0)
     demo.check("she has her account", CLASHING in demo.graph.directory().users)
+
+
+def tables_of_their_own(demo: Demo) -> None:
+    demo.step("8  Departments, positions and locations as tables of their own, joined in the mapping")
+    demo.environ["HR_SOURCE"] = json.dumps(departments.with_departments(demo.source))
+    demo.run("infer-table", "Jobs", records=4, columns=2)
+    demo.run("migrate")
+    demo.run("ingest", inserted=8 + 5 + 4, updated=0)
+    mapping = demo.checkout / "sql" / "mapping.sql"
+    mapping.write_text(departments.joined(mapping.read_text(encoding="utf-8")), encoding="utf-8")
+    touched = demo.run("migrate", "--mapping")["mapping"]["people"]
+    print(f"  {touched} people get another value, such as her position's where she has no title of her own.")
+    demo.run("update", ends_with=3, sent=0)
+    hold = next(h for h in demo.run("holds")["holds"] if h["class"] == "mapping")
+    demo.run("approve", hold["hold_id"], "--by", "Ada Approver")
+    demo.run("update", sent=hold["count"], held=0)
+    print("  HR renames a department, and its endpoint fails the first time:")
+    demo.hr.organizations = [
+        o | ({"OrganizationName": "Treasury"} if o["OrganizationId"] == RENAMED else {}) for o in demo.hr.organizations
+    ]
+    demo.hr.patch(MEANWHILE, {"Title": "Somebody else's title"})
+    demo.hr.fail_next(403, when=lambda path: "Organizations" in path)
+    demo.run("ingest", ends_with=1, updated=1)
+    demo.run("update", sent=1)
+    demo.check("the employees were ingested all the same", demo.users[MEANWHILE]["title"] == "Somebody else's title")
+    print("  An hour later it answers again:")
+    demo.run("ingest", updated=1)
+    wanted = {p["EmployeeId"] for p in demo.hr.people if p["OrganizationId"] == RENAMED} & demo.users.keys()
+    demo.run("update", sent=len(wanted))
+    found = {i for i, user in demo.users.items() if user.get(f"{ENTERPRISE}:department") == "Treasury"}
+    demo.check(f"exactly the {len(wanted)} people of that department have its new name", found == wanted)
 
 
 def expected(person: dict[str, Any], demo: Demo) -> dict[str, Any]:

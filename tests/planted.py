@@ -915,6 +915,79 @@ NEW_HR = (
         "test_ingest.py::test_a_mapped_column_that_is_gone_stops_also_where_the_table_needs_it",
     ),
     _mistake(
+        "whoever one HR system lacks is missing, whatever the other says",
+        _in(
+            f"{QUERIES}/people.sql",
+            "COALESCE(CAST({hr_table} AS nvarchar(128)), ?)",
+            "COALESCE(CAST({hr_table} AS nvarchar(128)), ?) OR c.of_people = 1",
+        ),
+        "test_several.py::test_whoever_has_left_one_of_the_two_goes_as_the_other_has_her",
+        "test_several.py::test_a_row_that_is_of_no_endpoint_is_never_missing",
+    ),
+    _mistake(
+        "a row whose record is gone speaks for her, too",
+        _in(
+            PLAN,
+            "if before.missing == place.missing and not (place.missing and before.table != place.table):",
+            "if True:",
+        ),
+        "test_several.py::test_whoever_has_left_one_of_the_two_goes_as_the_other_has_her",
+    ),
+    _mistake(
+        "who has moved to another HR system is disabled like any leaver",
+        _in(GUARDS, "if due.disables and due.moved_to:", "if False:"),
+        "test_several.py::test_who_has_moved_to_another_system_is_not_disabled_until_somebody_says_so",
+    ),
+    _mistake(
+        "narrowed, nobody looks for who has moved",
+        _in(RUNS, "        if narrowed:\n            made.due", "        if False:\n            made.due"),
+        "test_several.py::test_where_only_some_are_looked_at_she_is_held_as_well",
+    ),
+    _mistake(
+        "one HR system's outage ends the ingest of all",
+        _in(
+            JOBS,
+            "                failures += [",
+            "                if found:\n                    raise UpstreamError('')\n                failures += [",
+        ),
+        "test_several.py::test_an_outage_of_one_system_leaves_the_other_ingested",
+    ),
+    _mistake(
+        "an HR system that keeps one waiting has all the time there is",
+        _in(JOBS, "share = (ends - clock.monotonic()) / left", "share = ends - clock.monotonic()"),
+        "test_several.py::test_a_system_that_keeps_one_waiting_leaves_the_next_its_time",
+    ),
+    _mistake(
+        "a manager's key gets no prefix, and is somebody else's",
+        _in(
+            "provisioning/source.py", "(key, *(_column(node, spelling.column_name(name)) for name in fields))", "(key,)"
+        ),
+        "test_several.py::test_each_system_fills_its_table_and_no_two_people_have_one_id",
+    ),
+    _mistake(
+        "no key at all gets the prefix, and is one",
+        _in(
+            "provisioning/spelling.py",
+            "if is_key and value is not None and str(value).strip() else value",
+            "if is_key and value is not None else value",
+        ),
+        "test_spelling.py::test_a_record_without_a_key_has_none_behind_the_prefix_either",
+    ),
+    _mistake(
+        "HR is asked for a single person by the prefixed key",
+        _in(JOBS, "record = api.record(resource, own_key)", "record = api.record(resource, key)"),
+        "test_several.py::test_a_resync_asks_the_system_that_has_her_by_her_own_key_there",
+    ),
+    _mistake(
+        "a table that is only joined holds people",
+        _in(
+            "provisioning/views.py",
+            '        if _is(item, "union"):',
+            '        if _is(item, "union") or _is(item, "join"):',
+        ),
+        "test_views.py::test_the_tables_of_each_part_are_those_of_its_from_clause",
+    ),
+    _mistake(
         "a comment in the mapping uses a column",
         _in(JOBS, """|--[^\\n]*|/\\*.*?\\*/|\\bAS""", "|\\bAS"),
         "test_ingest.py::test_a_column_is_mapped_where_the_view_reads_it",
