@@ -175,9 +175,13 @@ class Ledger:
         return found
 
     def namesakes(self, mapping: ScimMapping, due: Sequence[Due]) -> list[Person]:
-        """Everybody who has the user name of one of those due, or the work e-mail address of one who is disabled."""
-        names = [d.user.user_name for d in due if d.user.active or d.disables]
-        mails = [mail for d in due if d.disables and (mail := mapping.mail_of(d.user))]
+        """Everybody who has the user name of one of those due who is active.
+
+        Of several HR systems, also whoever has the user name or the work e-mail address of one who would be disabled.
+        """
+        leaving = [d for d in due if d.disables] if HR_TABLE in mapping.control else []
+        names = [d.user.user_name for d in (*(d for d in due if d.user.active), *leaving)]
+        mails = [mail for d in leaving if (mail := mapping.mail_of(d.user))]
         return list(self.people(mapping, "where_user_names", json.dumps(names), json.dumps(mails)))
 
     def vanished(self) -> list[str]:

@@ -228,8 +228,7 @@ def make(people: Iterable[Person], rules: Rules) -> Plan:
         key = same_key(person.employee_id)
         if _looked_at(person, rules):
             looked_at.add(key)
-        place = _Place(person.missing, _table(person, rules))
-        if not rows.speaks(key, place):
+        if not rows.speaks(key, _place(person, rules)):
             continue
         if key not in rows.doubled:
             verdicts.pop(key, None)
@@ -258,7 +257,7 @@ def park_clashes(due: Sequence[Due], namesakes: Iterable[Person], rules: Rules) 
     rows, names = _Rows(), _Names()
     for person in namesakes:
         key = same_key(person.employee_id)
-        if rows.speaks(key, _Place(person.missing, _table(person, rules))) and (found := _assess(person, rules)[1]):
+        if rows.speaks(key, _place(person, rules)) and (found := _assess(person, rules)[1]):
             names.note(key, found)
     verdicts: dict[str, Due | Parked] = {same_key(d.user.employee_id): d for d in due}
     names.park(verdicts, rows)
@@ -346,11 +345,7 @@ def _assess(person: Person, rules: Rules) -> tuple[Verdict, "_Identity | None"]:
         state = _state(person, rules)
         leaves = state.ended and person.was_active
         if leaves or (state.active and state.in_scope):
-            name = _Identity(
-                (rules.mapping.user_name(person.row) or "").casefold(),
-                (rules.mapping.work_mail(person.row) or "").casefold(),
-                leaves,
-            )
+            name = _identity(person, rules, leaves=leaves)
         return _verdict(person, state, rules) if looked_at else None, name
     except Unsendable as exc:
         forced, leaver = person.forced_token is not None, isinstance(exc, _Leaver)
@@ -592,9 +587,15 @@ class _Place(NamedTuple):
     table: str
 
 
-def _table(person: Person, rules: Rules) -> str:
-    found = rules.mapping.cell(person.row, scim.HR_TABLE)
-    return "" if found is None else str(found)
+_NOWHERE = _Place(False, "")
+"""Where the view does not say: nothing tells two rows apart."""
+
+
+def _place(person: Person, rules: Rules) -> _Place:
+    if scim.HR_TABLE not in rules.mapping.control:
+        return _NOWHERE
+    table = rules.mapping.cell(person.row, scim.HR_TABLE)
+    return _Place(person.missing, "" if table is None else str(table))
 
 
 class _Rows:
@@ -608,8 +609,9 @@ class _Rows:
 
     def speaks(self, key: str, place: _Place) -> bool:
         """Whether this row says what becomes of her; unless she is doubled, no row that came before it does."""
-        before = self.places.setdefault(key, place)
-        if before is place or not key:
+        before = self.places.get(key)
+        if before is None or not key:
+            self.places[key] = place
             return True
         if before.missing == place.missing and not (place.missing and before.table != place.table):
             self.doubled.setdefault(key, {before.table}).add(place.table)
@@ -656,6 +658,12 @@ class _Shared:
         """Whose it is beside hers."""
         keys = self.by_several.get(name) or {self._first.get(name, key)}
         return sorted(keys - {key})
+
+
+def _identity(person: Person, rules: Rules, *, leaves: bool) -> _Identity:
+    """A work e-mail address counts between HR systems only."""
+    mail = rules.mapping.work_mail(person.row) if scim.HR_TABLE in rules.mapping.control else None
+    return _Identity((rules.mapping.user_name(person.row) or "").casefold(), (mail or "").casefold(), leaves)
 
 
 class _Names:

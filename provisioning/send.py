@@ -312,8 +312,9 @@ class Sender:
         return due
 
     def _is_news(self, due: Due) -> bool:
-        """Whether she would be disabled, and was not when everybody was looked at."""
-        return due.disables and not self._guard.is_let_go(due)
+        """Of several HR systems: whether she would be disabled, and was not when everybody was looked at."""
+        several = scim.HR_TABLE in self._rules.mapping.control
+        return several and due.disables and not self._guard.is_let_go(due)
 
     def _weighed(self, due: list[Due]) -> tuple[list[Due], set[str]]:
         """Those who may go, and the keys of those held: who was forced, or has changed since, is weighed here."""

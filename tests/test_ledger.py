@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -482,7 +483,10 @@ def test_people_are_found_by_id_without_case_and_by_user_name(
     book = Ledger(db, TARGET, "run-1")
     assert (book.find("aBC"), book.find("nobody")) == ("Abc", None)
     assert [p.employee_id for p in book.people_of(mapping, ["B"])] == ["B"]
-    assert [p.employee_id for p in book.namesakes(mapping, ["abc"])] == ["Abc"]
+    one = next(d for d in due(book, mapping) if d.user.employee_id == "Abc")
+    one = replace(one, user=replace(one.user, user_name="aBC"))
+    assert [p.employee_id for p in book.namesakes(mapping, [one])] == ["Abc"]
+    assert book.namesakes(mapping, [replace(one, user=replace(one.user, active=False))]) == []
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def problems(needs: tuple[str, ...] = (), **environ: str) -> str:
 
 def test_without_any_setting_there_are_defaults() -> None:
     found = Settings.from_environ({})
-    assert (found.hr_source, found.bulk_upload, found.daily_call_limit) == (None, None, 2000)
+    assert (found.hr_sources, found.bulk_upload, found.daily_call_limit) == ((), None, 2000)
     assert (found.create_lead_days, found.prehire_active, found.resend_days) == (7, True, 28)
     assert (found.time_zone.key, found.explicit_nulls, found.update_by_modified) == ("UTC", True, False)
     assert list(found.extensions) == ["hr"]
