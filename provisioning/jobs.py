@@ -448,6 +448,7 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
     made = work.plan(book.people(work.mapping, *condition), rules, narrowed=narrowed)
+    _warn_of_unknown_tables(work, made.tables)
     waiting = _waiting(work, rules)
     due = [d for d in made.due if d.person.forced_token is None]  # the forced come by themselves
     chosen = selection.of(due, _keys(h.people for h in waiting if h.kind[0] != guards.FIRST_LOAD))
@@ -623,6 +624,15 @@ def _leave_its_words(held: guards.Held) -> None:
     """A hold of the mapping tells of everybody; a few people weighed by themselves do not change what it tells."""
     if held.kind[0] == guards.MAPPING:
         held.reason, held.attributes = "", {}
+
+
+def _warn_of_unknown_tables(work: Work, said: Set[str]) -> None:
+    """Of a table that nothing fills nobody is ever missing: a slip of the pen in the mapping must not stay unseen."""
+    filled = {r.table.casefold() for system in work.settings.hr_sources for r in system.resources}
+    if unknown := sorted(table for table in said if filled and table.casefold() not in filled):
+        names = ", ".join(unknown)
+        told = f"dbo.ScimUsers says HrTable {names}, which no endpoint of HR_SOURCE fills: nobody of it is ever missing"
+        work.report.note(f"warning: {told}; where that is meant, say NULL.")
 
 
 def _warn_of_old_ingest(work: Work) -> None:

@@ -204,7 +204,7 @@ class Plan:
     """What a run will do. `due` is in sending order.
 
     `seen` are the keys of everybody in the rows at hand, `looked_at` of those whom this job decides about. `agreed`:
-    who is disabled by hand while HR has ended her, too, and Entra was told.
+    who is disabled by hand while HR has ended her, too, and Entra was told. `tables`: of which the rows say they are.
     """
 
     due: list[Due]
@@ -212,6 +212,7 @@ class Plan:
     seen: set[str] = field(default_factory=set)
     looked_at: set[str] = field(default_factory=set)
     agreed: list[str] = field(default_factory=list)
+    tables: set[str] = field(default_factory=set)
 
 
 def judge(person: Person, rules: Rules) -> Verdict:
@@ -246,7 +247,8 @@ def make(people: Iterable[Person], rules: Rules) -> Plan:
     due = [v for v in verdicts.values() if isinstance(v, Due)]
     parked = [v for v in verdicts.values() if isinstance(v, Parked)]
     agreeing = [i for key, i in agreed.items() if key not in rows.doubled]
-    return Plan(order(due), parked, set(rows.places), looked_at, agreeing)
+    tables = {place.table for place in rows.places.values()} - {""}
+    return Plan(order(due), parked, set(rows.places), looked_at, agreeing, tables)
 
 
 def park_clashes(due: Sequence[Due], namesakes: Iterable[Person], rules: Rules) -> list[Due | Parked]:

@@ -367,6 +367,15 @@ def test_a_row_that_is_of_no_endpoint_is_never_missing(
     assert disabled(graph) == set()
 
 
+def test_a_table_that_no_endpoint_fills_is_told_by_every_run(
+    loaded: Settings, scripts: Path, clock: MovedClock
+) -> None:
+    remap(scripts, loaded, clock, {"'Agency',": "'Agencies',"})
+    for job in (jobs.update, jobs.reconcile):
+        (told,) = (note for note in job(loaded, clock=clock).notes if "HrTable" in note)
+        assert told.startswith("warning: dbo.ScimUsers says HrTable Agencies, which no endpoint of HR_SOURCE fills")
+
+
 def remap(scripts: Path, settings: Settings, clock: MovedClock, edits: dict[str, str]) -> None:
     """Change the mapping as an operator does, and approve what waits for it."""
     file = scripts / "mapping.sql"
