@@ -639,8 +639,7 @@ def test_a_share_that_stays_away_fails_the_endpoint_within_a_minute(
 
 def test_nothing_is_waited_for_beyond_the_runs_end(exported: Share, clock: MovedClock) -> None:
     exported.write(old=1)
-    source = exported.settings().hr_source
-    assert source
+    (source,) = exported.settings().hr_sources
     with HrApi(source, clock, clock.monotonic() + 10) as hr, pytest.raises(UpstreamError, match="written a moment ago"):
         list(hr.pages(source.resources[0]))
     assert clock.sleeps == []

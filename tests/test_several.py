@@ -1,6 +1,7 @@
 """Several HR systems feed one directory: each by itself, and nobody is lost or disabled between them."""
 
 import json
+import os
 import re
 import shutil
 import ssl
@@ -164,6 +165,27 @@ def test_ids_may_be_numbers_and_none_is_none(
         ("B-8", "B-7"),
         ("B-9", None),
     ]
+
+
+def test_the_other_system_may_be_a_file_of_a_share(
+    company: Change, db: Database, hr: HrEmulator, graph: GraphEmulator, clock: MovedClock, tmp_path: Path
+) -> None:
+    file = tmp_path / "share" / "staff.csv"
+    file.parent.mkdir()
+    file.write_text("EmployeeId,Name_FullName,ManagerId,Active\n007,Ana,,1\n8,Bo,007,1\n", encoding="utf-8")
+    os.utime(file, (0, clock.utc_now().timestamp() - 3600))
+    document = json.loads(two_systems.both(hr.url, "http://127.0.0.1:1/", item_path=None))
+    document[1]["client"] = {"base_url": str(file.parent)}
+    document[1]["resources"][0]["endpoint"] = {"path": file.name, "format": "csv"}
+    settings = company(json.dumps(document))
+    jobs.ingest(settings, clock=clock)
+    assert cells(db, "EmployeeId, ManagerId, HrSystem") == [("B-007", None, "agency"), ("B-8", "B-007", "agency")]
+    assert jobs.create(settings, NAMED, clock=clock).counts["sent"] == 22
+    assert jobs.resync(settings, "B-8", clock=clock).answer["changed"] is False  # as mirrored: a file has no single one
+    file.unlink()
+    with pytest.raises(UpstreamError, match=r"^agency: Agency: "):
+        jobs.ingest(settings, clock=clock)
+    assert noted(db) == []
 
 
 def test_a_column_that_the_options_name_must_be_there(company: Change, agency: HrEmulator, clock: MovedClock) -> None:

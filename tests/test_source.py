@@ -181,9 +181,8 @@ def test_a_host_is_a_name_in_ascii_or_an_address(url: str) -> None:
 def test_a_folder_is_a_source_too(url: str) -> None:
     problems: list[str] = []
     document = {"client": {"base_url": url, "auth": "none"}, "resources": SHARE["root__resources"]}
-    found = source.load(json.dumps(document), {"HR_FOLDER": "/mounts/hr"}, problems)
+    (found,) = source.load(json.dumps(document), {"HR_FOLDER": "/mounts/hr"}, problems)
     assert problems == []
-    assert found
     assert (found.folder, found.base_url) == (Path("/mounts/hr"), "")
     assert (found.resources[0].path, found.resources[0].csv) == ("e.csv", Dialect())
 
