@@ -97,7 +97,7 @@ def give(connection_string: str, only: Sequence[str] | None = None) -> int:
     report = Report("create", runs.no_counts("create"))
     with runs.working(settings, Clock(), report, 30.0) as work:
         naming.give(work, work.rules(Job.CREATE), only)
-    return sum(int(note.split()[0]) for note in report.notes)
+    return sum(int(note.split()[0]) for note in report.notes if "given" in note)
 
 
 def names(connection_string: str) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from provisioning import __main__ as command_line
-from provisioning import aftermath, database, erasure, jobs, name_book, naming, person, printed, renaming, review
+from provisioning import aftermath, database, erasure, jobs, name_book, naming, person, plan, printed, renaming, review
 from provisioning.database import Database
 from provisioning.errors import (
     DatabaseError,
@@ -499,6 +499,14 @@ def test_one_person_is_shown_with_the_names_that_she_has_and_had(
     assert any("anna.gross@contoso.com  anna.gross  since" in line for line in printed.person_lines(shown))
     hidden = person.without_values(shown)["user_names"]
     assert [sorted(one) for one in hidden] == [["given_at", "released_at"]] * 2
+
+
+def test_whose_two_rows_are_shown_with_a_name_keeps_both() -> None:
+    """Of two HR systems, one of which lacks her: which row speaks for her is for the plan to say."""
+    rows = [plan.Person("E1", (n,)) for n in range(2)]
+    named = [plan.Person("e1", (n, "name")) for n in range(2)]
+    other = plan.Person("E2", (9,))
+    assert list(naming.with_names([rows[0], other, rows[1]], {"e1": named})) == [*named, other]
 
 
 def test_who_has_no_name_yet_is_counted_as_due_not_as_parked(named: Settings, clock: MovedClock, db: Database) -> None:
