@@ -194,6 +194,23 @@ param maxCreates string = '20%'
 @minLength(1)
 param maxShrink string = '10%'
 
+@description('USER_NAME_PATTERNS: how user names are made for new people; none are made where it is empty.')
+param userNamePatterns string = ''
+
+@description('USER_NAME_DOMAIN: what stands behind the @ of such a name.')
+param userNameDomain string = ''
+
+@description('USER_NAME_LETTERS: whose rules for letters count, such as de,da.')
+param userNameLetters string = ''
+
+@description('USER_NAME_RESERVED: words that are nobody\'s user name, beside those that never are.')
+param userNameReserved string = ''
+
+@description('USER_NAME_KEEP_YEARS: for how many years after its release a name is given to nobody else.')
+@minValue(0)
+@maxValue(100)
+param userNameKeepYears int = 10
+
 @description('Whether ALERT_WEBHOOK_URL is read from the vault, from the secret alert-webhook-url. Else nobody is called.')
 param alertWebhook bool = false
 
@@ -431,6 +448,11 @@ module functionApp 'modules/function-app.bicep' = {
       MAX_CHANGES: maxChanges
       MAX_CREATES: maxCreates
       MAX_SHRINK: maxShrink
+      USER_NAME_PATTERNS: userNamePatterns
+      USER_NAME_DOMAIN: userNameDomain
+      USER_NAME_LETTERS: userNameLetters
+      USER_NAME_RESERVED: userNameReserved
+      USER_NAME_KEEP_YEARS: string(userNameKeepYears)
       ALERT_WEBHOOK_URL: alertWebhook ? '@Microsoft.KeyVault(SecretUri=${secretsUrl}/alert-webhook-url)' : ''
       INGEST_SCHEDULE: ingestSchedule
       CREATE_SCHEDULE: createSchedule

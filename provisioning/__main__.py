@@ -31,6 +31,7 @@ from provisioning import (
     person,
     printed,
     progress,
+    renaming,
     review,
     runs,
 )
@@ -51,6 +52,7 @@ _NEEDS = {
     "add-columns": (DATABASE,),
     "app-create": (),
     "app-notices": (GRAPH,),
+    "take-over-names": (DATABASE,),
 }
 
 
@@ -188,6 +190,10 @@ _AFTERWARDS: dict[str, Callable[[argparse.Namespace, Settings], Report]] = {
     ),
     "disable": lambda options, settings: by_hand.disable(settings, options.employee_id, options.by),
     "enable": lambda options, settings: by_hand.enable(settings, options.employee_id, options.by),
+    "rename": lambda options, settings: renaming.rename(
+        settings, options.employee_id, options.by, was_taken=options.taken
+    ),
+    "take-over-names": lambda options, settings: renaming.take_over_file(settings, options.saved, apply=options.apply),
 }
 
 
@@ -373,11 +379,26 @@ def _add_by_hand(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     told = {
         "disable": "an urgent leaver: inactive now and whatever HR says, until HR agrees or enable",
         "enable": "take back a disable: HR counts again",
+        "rename": "another user name, by the name that HR has of somebody now; the old one stays as an alias",
     }
     for verb, what in told.items():
         parser = verbs.add_parser(verb, help=what)
         parser.add_argument("employee_id", metavar="ID")
         parser.add_argument("--by", required=True, metavar="NAME", help="in whose name")
+        if verb == "rename":
+            parser.add_argument(
+                "--taken", action="store_true", help="the one she has is somebody else's, as Entra tells"
+            )
+    existing = verbs.add_parser("take-over-names", help="keep the user names that people have already")
+    existing.add_argument(
+        "--from",
+        dest="saved",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="a CSV: EmployeeId, UserName, MailNickname",
+    )
+    existing.add_argument("--apply", action="store_true", help="write them down; without it only what would be is told")
 
 
 def _add_app(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from provisioning import database, holds, outcomes, plan, retry, runs, trail
+from provisioning import database, holds, naming, outcomes, plan, retry, runs, trail
 from provisioning.database import Database
 from provisioning.graph import Graph
 from provisioning.outcomes import Entry
@@ -313,7 +313,8 @@ def _waiting(work: Work, dates: _DaysAhead) -> dict[str, int]:
     parked: set[str] = set()
     for job in (Job.CREATE, Job.UPDATE):
         people = work.book.people(work.mapping)
-        made = work.plan(dates.noting(people) if job is Job.CREATE else people, work.rules(job))
+        rules = naming.looking_ahead(work.rules(job))
+        made = work.plan(dates.noting(people) if job is Job.CREATE else people, rules)
         due |= {d.key for d in made.due}
         parked |= {p.key for p in made.parked}
     return {"due": len(due - held - parked), "held": len(held), "parked": len(parked)}

@@ -267,7 +267,11 @@ def _mapping(patient: _Patient) -> _Result:
         patient.mapping = runs.compiled(db, settings)
     except SettingsError as exc:
         return _Result(faults=[(problem, mend) for problem in exc.problems])
-    return _Result(f"dbo.ScimUsers maps {len(patient.mapping.attributes)} attributes")
+    result = _Result(f"dbo.ScimUsers maps {len(patient.mapping.attributes)} attributes")
+    if settings.user_names and not jobs.uses_column(db)("UserNames"):
+        told = "USER_NAME_PATTERNS is set, but dbo.ScimUsers does not read dbo.UserNames: nobody new would be sent"
+        result.warnings.append((told, "join dbo.UserNames in sql/mapping.sql (docs/user-names.md), or unset it"))
+    return result
 
 
 def _hr(patient: _Patient) -> _Result:

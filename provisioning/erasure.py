@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
-from provisioning import database, jobs, plan, retry, runs, tables, tombstones
+from provisioning import database, jobs, name_book, plan, retry, runs, tables, tombstones
 from provisioning.database import Database
 from provisioning.errors import NotForgettable, UnknownEmployee
 from provisioning.mirror import Table
@@ -33,13 +33,15 @@ def purge(settings: Settings, days: int | None = None, *, clock: Clock | None = 
             for table in found:
                 gone = [str(row[0]) for row in db.rows("gone_people", table.name, database.stamp(before))]
                 for chunk in database.chunks(gone):
-                    _take_out(db, table, list(chunk))
+                    with db.transaction():
+                        _take_out(db, table, list(chunk))
+                        name_book.release(db, list(chunk))
                     runs.add(report, purged=len(chunk))
     return report
 
 
 def forget(settings: Settings, employee_id: str, *, clock: Clock | None = None) -> Report:
-    """Remove whatever is kept of one person, for every target, and leave a keyed hash of her id.
+    """Remove whatever is kept of one person, for every target, and leave keyed hashes of her id and her user names.
 
     If her row comes back she is parked until `remember`. Raises UnknownEmployee where nothing is kept of her, and
     NotForgettable while HR has her, she was last sent as active, or a sending is in doubt.
@@ -63,6 +65,7 @@ def forget(settings: Settings, employee_id: str, *, clock: Clock | None = None) 
                 _take_out(db, record.table, [record.key])
             for name in dict.fromkeys((spelled, *(record.key for record in records))):
                 db.run("forget_person", *[name] * 13)
+                name_book.hide(db, name)
             db.run("forget_examples", f'%"{spelled}"%')
             tombstones.add(db, employee_id)
         report.answer["status"] = "forgotten"

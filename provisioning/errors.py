@@ -101,6 +101,10 @@ class NotForgettable(ProvisioningError):
     """The person is still in HR, or her account is not disabled; or nobody was forgotten."""
 
 
+class NotRenamable(ProvisioningError):
+    """The person has no user name yet, or no other one can be made for her."""
+
+
 class NotAllowed(ProvisioningError):
     """Who calls may not do this, or cannot be told."""
 

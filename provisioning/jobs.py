@@ -19,6 +19,7 @@ from provisioning import (
     ledger,
     migration,
     mirror,
+    naming,
     plan,
     retry,
     runs,
@@ -447,6 +448,8 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     changed = work.changed_mapping()
     narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
+    if rules.job is Job.CREATE:
+        naming.give(work, rules)
     made = work.plan(book.people(work.mapping, *condition), rules, narrowed=narrowed)
     _warn_of_unknown_tables(work, made.tables)
     waiting = _waiting(work, rules)
@@ -485,6 +488,7 @@ def _waiting(work: Work, rules: Rules) -> list[Hold]:
 
 def _weigh_mapping(work: Work, rules: Rules, guard: Guard, due: Sequence[Due], changed: str) -> list[guards.Held]:
     """As usual, under a mapping that nobody approved: its hold names everybody it touches, whichever job finds it."""
+    naming.give(work, work.rules(Job.CREATE))
     rows = list(work.book.people(work.mapping))
     touched = {d.key: d for job in (Job.CREATE, Job.UPDATE) for d in work.plan(rows, work.rules(job)).due if d.changed}
     mine = {d.key for d in due}
@@ -523,7 +527,8 @@ def affordable(work: Work, rules: Rules, due: Sequence[Due], held: set[str]) -> 
         return list(due), None
     first = [d for d in due if d.group in (plan.Group.FORCED, plan.Group.LEAVER)]
     other, group = (Job.UPDATE, plan.Group.LEAVER) if rules.job is Job.CREATE else (Job.CREATE, plan.Group.JOINER)
-    others = work.plan(work.book.people(work.mapping), replace(rules, job=other, resend_since=None)).due
+    ahead = naming.looking_ahead(replace(rules, job=other, resend_since=None))
+    others = work.plan(work.book.people(work.mapping), ahead).due
     kept = calls(sum(d.group is group and d.key not in held for d in others))
     people = max(min(len(first), left * MOST_OPERATIONS), (left - kept) * MOST_OPERATIONS)
     told = f"of the {work.budget.daily_limit} calls of 24 h (GRAPH_DAILY_CALL_LIMIT) {left} are left for this run"
@@ -760,6 +765,7 @@ def force(work: Work, found: str, by: str | None, *, over_http: bool = False) ->
     """
     book, report = work.book, work.report
     rules = work.rules(Job.RESYNC)
+    naming.give(work, rules, [found])
     due = _judged(book, rules, found)
     if over_http and not due.changed:
         _check_repeat(work, found)
@@ -801,6 +807,7 @@ def _weigh_alone(work: Work, rules: Rules, guard: Guard, due: Due) -> list[guard
     """Weigh one person; beside all who are due where it takes many to tell: an attribute she loses, a first load."""
     beside: list[Due] = []
     if not work.book.people_sent():
+        naming.give(work, work.rules(Job.CREATE))
         beside = plan.make(work.book.people(work.mapping), work.rules(Job.CREATE)).due
     elif weighing.differences(work.book, rules, [due]).emptied:
         beside = plan.make(work.book.people(work.mapping), work.rules(Job.UPDATE)).due

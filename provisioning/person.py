@@ -8,7 +8,21 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from provisioning import database, guards, holds, jobs, plan, retry, review, runs, scim, tables, trail
+from provisioning import (
+    database,
+    guards,
+    holds,
+    jobs,
+    name_book,
+    naming,
+    plan,
+    retry,
+    review,
+    runs,
+    scim,
+    tables,
+    trail,
+)
 from provisioning.errors import SettingsError, UnknownEmployee
 from provisioning.pacing import Clock
 from provisioning.plan import Due, Job, Parked, Person, Rules
@@ -30,15 +44,15 @@ def show(settings: Settings, employee_id: str, *, opened_by: str | None = None, 
 
     It holds `mirror` (her row, of which table and HR system, since when HR lacks her), `mirrored_too` (the same of any
     other table that has her), `mapping` (her row of dbo.ScimUsers), `state`, `reasons`, `next_job`, `action`, `holds`,
-    `by_hand` {at, by} where somebody disabled her by name, `sent`, `intents`, `attributes` {path: {old, new}},
-    `payload` (the SCIM user as it would be sent), `account`, `outcomes` and `trail`.
+    `by_hand` {at, by} where somebody disabled her by name, `user_names` that she has and had, `sent`, `intents`,
+    `attributes` {path: {old, new}}, `payload` (the SCIM user as it would be sent), `account`, `outcomes` and `trail`.
     Raises MalformedId, UnknownEmployee.
     """
     report = Report("show", {})
     jobs.check_id(employee_id)
     with runs.working(settings, clock or Clock(), report, retry.DATABASE_PATIENCE) as work:
         (mirror, *others), sent = _mirrored(work, employee_id), _sent(work, employee_id)
-        rows = work.book.people_of(work.mapping, [work.book.find(employee_id) or employee_id])
+        rows = _rows(work, work.book.find(employee_id) or employee_id)
         rows.sort(key=lambda row: row.missing)  # a record that HR lacks does not speak for her where another does
         if not rows and sent is None and mirror["row"] is None:
             raise UnknownEmployee(employee_id)
@@ -49,6 +63,7 @@ def show(settings: Settings, employee_id: str, *, opened_by: str | None = None, 
         report.answer["sent"] = sent
         report.answer |= _standing(work, rows) if rows else _not_in_the_view(mirror)
         report.answer["by_hand"] = _by_hand(work, spelled)
+        report.answer["user_names"] = [held.told() for held in name_book.of(work.db, spelled)]
         report.answer |= _past(work, spelled)
     return report
 
@@ -69,14 +84,21 @@ def without_values(answer: Answer) -> Answer:
         found[name] = {n: c for n, c in part.items() if n not in personal} if part else None
     if answer["by_hand"]:
         found["by_hand"] = {"at": answer["by_hand"]["at"]}
-    for name in ("outcomes", "trail"):
-        found[name] = [
-            {n: c for n, c in step.items() if n not in ("reason", "by", "remark", "object_id")} for step in answer[name]
-        ]
+    step_values = ("reason", "by", "remark", "object_id")
+    values = {"outcomes": step_values, "trail": step_values, "user_names": ("user_name", "mail_nickname")}
+    for name, left_out in values.items():
+        found[name] = [{n: c for n, c in one.items() if n not in left_out} for one in answer[name]]
     return found
 
 
 # --- what HR and the ledger say -----------------------------------------------------------------------------------
+
+
+def _rows(work: Work, employee_id: str) -> list[Person]:
+    """Her rows of the mapping; with the user name that she would get, where she has none yet."""
+    found = work.book.people_of(work.mapping, [employee_id])
+    named = naming.foreseen(work, work.rules(Job.RESYNC), [p.employee_id for p in found[:1]])
+    return list(naming.with_names(found, named))
 
 
 def _mirrored(work: Work, employee_id: str) -> list[Answer]:

@@ -29,6 +29,8 @@ CLOCKS_APART = timedelta(minutes=1)
 
 FORGOTTEN = "was forgotten at somebody's request; to send her again: python -m provisioning forget --undo ID"
 
+SHOWN_AS_ID = "no user name: dbo.ScimUsers shows her EmployeeId; let it read dbo.UserNames, see docs/user-names.md"
+
 BY_HAND = "is disabled by hand; to take that back: python -m provisioning enable ID --by NAME"
 
 
@@ -123,7 +125,7 @@ class Rules:
     """What a run decides by: the mapping, the moment, and the settings. `now` is the database's UTC time.
 
     `log`: what was read of Entra's log; None where outcomes are off. `is_forgotten` tells whether an EmployeeId has a
-    tombstone.
+    tombstone. `why_unnamed`: where user names are given, why somebody new has none and must not go; else None.
     """
 
     job: Job
@@ -137,6 +139,7 @@ class Rules:
     resend_since: datetime | None = None
     log: LogRead | None = None
     is_forgotten: Callable[[str], bool] = nobody
+    why_unnamed: Callable[[str], str] | None = None
     _todays: dict[str, date] = field(default_factory=dict, compare=False, repr=False)
 
     def today(self, zone: ZoneInfo) -> date:
@@ -433,6 +436,8 @@ def _verdict(person: Person, state: _State, rules: Rules) -> Verdict:
     if not person.known and rules.is_forgotten(person.employee_id):
         return Parked(person.employee_id, (FORGOTTEN,), person.forced_token is not None)
     user = _user(person, state, rules, leaves=must_be_disabled)
+    if rules.why_unnamed and not person.known and user.user_name == person.employee_id:
+        return Parked(person.employee_id, (rules.why_unnamed(person.employee_id),), person.forced_token is not None)
     if not _must_go(person, user, rules):
         return None
     if refused := _refused(person, user):

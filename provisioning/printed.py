@@ -66,6 +66,7 @@ def person_lines(answer: Answer) -> Iterator[str]:
     yield from _part("payload", [json.dumps(answer["payload"], ensure_ascii=False)] if answer["payload"] else ())
     yield from _part("holds", (f"{h['hold_id']}  {h['class']}: {h['reason']}" for h in answer["holds"]))
     yield from _part("uploads without an answer", (f"{i['at']}  run {i['run_id']}" for i in answer["intents"]))
+    yield from _part("user names", (_name_line(name) for name in answer["user_names"]))
     yield from _part("account", _fields(answer["account"]))
     yield from _part("trail", map(_step_line, answer["trail"]))
 
@@ -82,6 +83,11 @@ def doctor_lines(findings: Sequence[Answer]) -> Iterator[str]:
     states = [f["state"] for f in findings]
     order = ("failed", "warning", "not checked", "ok")
     yield ", ".join(f"{states.count(state)} {state}" for state in order if state in states)
+
+
+def _name_line(name: Answer) -> str:
+    released = f", released {name['released_at']}" if name["released_at"] else ""
+    return f"{name['user_name']}  {name['mail_nickname']}  since {name['given_at']}{released}"
 
 
 def _part(title: str, lines: Iterable[str]) -> Iterator[str]:
@@ -150,13 +156,16 @@ def _plan_line(person: Answer, widths: Sequence[int], *, named: bool) -> str:
 
 
 def _remark(change: Answer) -> str:
-    return " (only set on create)" if change.get("only_on_create") else ""
+    given = " (to be given)" if change.get("to_be_given") else ""
+    return f"{given} (only set on create)" if change.get("only_on_create") else given
 
 
 def _totals(answer: Answer, counts: Mapping[str, int]) -> str:
     actions = answer["actions"]
     told = [f"{actions[name]} {name}" for name in COUNTED if name in actions] or ["nobody is due"]
     told += [f"{counts[name]} {name}" for name in ("held", "parked", "deferred") if counts[name]]
+    if count := answer["user_names"]:
+        told.append(f"{count} user name{'' if count == 1 else 's'} to be given")
     return ", ".join(told)
 
 

@@ -299,10 +299,15 @@ def _dates_sent(shape: Shape) -> Iterator[Line]:
             yield Line("{0}", (found,), column)
 
 
+GIVEN_NAME = "COALESCE(u.UserName, CAST({0} AS nvarchar(64)))"
+"""The name that was given, where USER_NAME_PATTERNS is set; u is dbo.UserNames."""
+
+
 def _user_name(shape: Shape) -> Line:
     names = ("userprincipalname", "upn", "username", "loginname", "login", "networkid", "samaccountname")
-    found = _find(_Attribute("", names, _unique), shape)
-    return Line("{0}", (found or shape.key,), "userName")
+    if found := _find(_Attribute("", names, _unique), shape):
+        return Line("{0}", (found,), "userName")
+    return Line(GIVEN_NAME, (shape.key,), "userName")
 
 
 def _active(shape: Shape, remarks: list[str]) -> Line:

@@ -6,12 +6,12 @@ Nothing here calls Graph. Like the jobs, it puts steps in order; timers never ca
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from provisioning import database, guards, holds, jobs, plan, retry, runs, scim, trail, weighing
+from provisioning import database, guards, holds, jobs, naming, plan, retry, runs, scim, trail, weighing
 from provisioning.errors import NotApprovable, UnknownHold, WrongUsage
 from provisioning.guards import Held
 from provisioning.holds import Hold
@@ -137,9 +137,10 @@ def _approvable(work: Work, hold_id: str) -> tuple[guards.Kind, date | None]:
 def _still_due(work: Work, held: Mapping[str, str], due_on: date | None) -> dict[str, set[str]]:
     """Who of a hold is due, by a timer or, being forced, by a resync: id as it is compared → the hashes that may go."""
     now = _noon(work, due_on) if due_on else None
+    named = naming.foreseen(work, work.rules(Job.CREATE, now=now)) if due_on else {}
     found: dict[str, set[str]] = {}
     for ids in database.chunks(sorted(held)):
-        people = work.book.people_of(work.mapping, ids)
+        people = list(naming.with_names(work.book.people_of(work.mapping, ids), named))
         forced = [plan.as_forced(p) for p in people]
         due = [d for job in NEEDED_ROUNDS for d in plan.make(people, work.rules(job, now=now)).due]
         due += [d for d in plan.make(forced, work.rules(Job.RESYNC, now=now)).due if d.changed]
@@ -166,10 +167,12 @@ def _noon(work: Work, day: date) -> datetime:
 class Foreseen:
     """What a run would do: people with their action, those held and parked, and the Graph calls it takes.
 
-    `one_run`: everybody goes in the same run, joiners and others may share a call.
+    `one_run`: everybody goes in the same run, joiners and others may share a call. `new_names`: keys of those who get
+    their user names by it.
     """
 
     one_run: bool
+    new_names: Set[str] = frozenset()
     people: list[dict[str, Any]] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
     held: list[Held] = field(default_factory=list)
@@ -189,8 +192,9 @@ def foresee(
     The report's answer holds `people` [{employee_id, action, attributes {path: {old, new}}, held, deferred}],
     `parked_people`, `holds`, `actions` {action: people}, `calls_left` of the day's calls, `seconds` that sending takes
     at the pace of 7 calls a second, and `more_days` of calls that those who are deferred take. What is only set when
-    somebody is created is marked `only_on_create`. With `on` each person also has her `day`, the first on which she is
-    due; waves that a guard would stop are written down as holds of that day, so that they can be approved in advance.
+    somebody is created is marked `only_on_create`, a user name that nobody has yet `to_be_given`; there are
+    `user_names` of these. With `on` each person also has her `day`, the first on which she is due; waves that a guard
+    would stop are written down as holds of that day, so that they can be approved in advance.
     """
     report = Report("plan", no_counts("plan"))
     rounds = NEEDED_ROUNDS if job is None else (job,)
@@ -204,8 +208,9 @@ def foresee(
 
 def _today(work: Work, rounds: Sequence[Job], selection: Selection) -> None:
     """As a run would decide: everybody due is weighed, and of those who may go the selection goes."""
-    foreseen = Foreseen(one_run=len(rounds) == 1)
-    due, parked = _due(work, work.book.people(work.mapping), [work.rules(job) for job in rounds])
+    people, new_names = _people(work, rounds, work.rules(Job.CREATE))
+    foreseen = Foreseen(one_run=len(rounds) == 1, new_names=new_names)
+    due, parked = _due(work, people, [work.rules(job) for job in rounds])
     standing = holds.waiting(work.db, work.target)
     waits = {plan.same_key(i) for h in standing if h.kind[0] != guards.FIRST_LOAD for i in h.people}
     chosen = selection.of(due, waits)
@@ -223,6 +228,12 @@ def _today(work: Work, rounds: Sequence[Job], selection: Selection) -> None:
     work.report.answer["more_days"] = -(-max(0, foreseen.calls - work.calls_left()) // work.budget.for_runs)
     existing = {h.kind: h.hold_id for h in standing if h.due_on is None}
     work.report.answer["holds"] = [_as_hold(h, existing.get(h.kind)) for h in holds.merged(foreseen.held)]
+
+
+def _people(work: Work, rounds: Sequence[Job], creating: Rules) -> tuple[Iterable[Person], Set[str]]:
+    """Everybody, with the user names that a create by these rules would give; and the keys of those who get one."""
+    named = naming.foreseen(work, creating) if Job.CREATE in rounds else {}
+    return naming.with_names(work.book.people(work.mapping), named), named.keys()
 
 
 def _due(work: Work, people: Iterable[Person], rules: Sequence[Rules]) -> tuple[list[Due], list[Parked]]:
@@ -254,6 +265,8 @@ def _add(
     deferred = {d.key for d in going[affordable:]}
     for one in due:
         person = foreseen_person(one, sent.get(one.key, {}), rules.mapping)
+        if one.key in foreseen.new_names:
+            person["attributes"]["userName"]["to_be_given"] = True
         person |= {"held": sorted(set(classes[one.key]))} if one.key in classes else {}
         person |= {"deferred": True} if one.key in deferred else {}
         foreseen.people.append(person | ({"day": day.isoformat()} if day else {}))
@@ -290,6 +303,7 @@ def _tell(work: Work, foreseen: Foreseen) -> None:
         "actions": dict(Counter(p["action"] for p in people)),
         "calls_left": work.calls_left(),
         "seconds": round(foreseen.calls / CALLS_PER_SECOND, 1),
+        "user_names": sum("to_be_given" in p["attributes"].get("userName", ()) for p in people),
         "people": people,
         "parked_people": [{"employee_id": p.employee_id, "reasons": list(p.reasons)} for p in parked],
     }
@@ -306,8 +320,9 @@ def _days_ahead(work: Work, rounds: Sequence[Job], selection: Selection, on: dat
     today = base.today(work.settings.time_zone)
     if not today < on <= today + timedelta(days=MOST_DAYS_AHEAD):
         raise WrongUsage(f"--on: must be a day after today ({today}), within {MOST_DAYS_AHEAD} days.")
-    dated = [p for p in work.book.people(work.mapping) if plan.has_date(p, base, today, on)]
-    foreseen = Foreseen(one_run=len(rounds) == 1)
+    people, new_names = _people(work, rounds, work.rules(Job.CREATE, now=_noon(work, on)))
+    dated = [p for p in people if plan.has_date(p, base, today, on)]
+    foreseen = Foreseen(one_run=len(rounds) == 1, new_names=new_names)
     written: list[Hold] = []
     known = {(d.key, d.user.hash) for d in _due(work, dated, [work.rules(job) for job in rounds])[0]}
     for ahead in range(1, (on - today).days + 1):

@@ -40,6 +40,7 @@ OUTCOME_COUNTS = (
 _UNCOUNTED = (
     *("migrate", "approve", "holds", "show", "status", "forget", "infer-table", "add-columns", "source"),
     *("app-create", "app-schema", "app-notices", "app-start"),
+    "rename",
 )
 
 _COUNTS: dict[str, tuple[str, ...]] = {
@@ -47,10 +48,11 @@ _COUNTS: dict[str, tuple[str, ...]] = {
     "outcomes": OUTCOME_COUNTS,
     "retry-failed": ("failed", "due"),
     "purge": ("purged",),
+    "take-over-names": ("read", "taken", "unchanged", "conflicts"),
     **dict.fromkeys(_UNCOUNTED, ()),
 }
 
-NEWEST_SCRIPT = "0006_told_fields.sql"
+NEWEST_SCRIPT = "0007_user_names.sql"
 """The last of the numbered scripts of sql/ without which the app does not work."""
 
 EVENT = "provisioning_run"
@@ -121,6 +123,8 @@ class Work:
     report: Report
     clock: Clock
     began: float
+    unnamed: dict[str, str] = field(default_factory=dict, init=False)
+    """Why people got no user name, by their ids as they are compared."""
     _book: Ledger | None = field(default=None, init=False)
     _missing: tuple[str, int] | None = field(default=None, init=False)
     _mapping_at_first: str | None = field(default=None, init=False)
@@ -172,7 +176,7 @@ class Work:
 
     def rules(self, job: Job, since: datetime | None = None, now: datetime | None = None) -> Rules:
         """What decides who is due; `now` other than the database's time is for looking ahead."""
-        now = now or self.db.utc_now()
+        now, names = now or self.db.utc_now(), self.settings.user_names
         return Rules(
             job=job,
             mapping=self.mapping,
@@ -185,7 +189,11 @@ class Work:
             resend_since=since,
             log=self.log,
             is_forgotten=self.is_forgotten,
+            why_unnamed=self._why_unnamed if names and not names.may_be_the_id else None,
         )
+
+    def _why_unnamed(self, employee_id: str) -> str:
+        return self.unnamed.get(plan.same_key(employee_id), plan.SHOWN_AS_ID)
 
     def plan(self, people: Iterable[Person], rules: Rules, *, narrowed: bool = False) -> Plan:
         """What a run will do with these people. Leavers whose rows make no SCIM user go as they were last sent.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from provisioning.inference import Field, LeftOut, Shape
 from provisioning.mirror import Column, told
-from provisioning.recognition import Line, Recognised
+from provisioning.recognition import GIVEN_NAME, Line, Recognised
 from provisioning.rights import APP_ROLE
 
 ERASER_ROLE = "provisioning_eraser"
@@ -64,7 +64,15 @@ def mapping(table: str, recognised: Recognised) -> str:
             "    -- Not recognised, not sent. To send one, put it above these lines as: e.[…] AS 'the path it goes to'"
         )
         lines += [f"    -- e.{_quoted(field.name)}" for field in recognised.others]
-    return _text([*lines, f"FROM dbo.{_quoted(table)} AS e;"])
+    names = [line for line in recognised.lines if line.expression == GIVEN_NAME]
+    joined = [f"LEFT JOIN dbo.UserNames AS u ON u.HeldBy = {_cast_key(line)}" for line in names]
+    *tables, last = f"FROM dbo.{_quoted(table)} AS e", *joined
+    return _text([*lines, *tables, f"{last};"])
+
+
+def _cast_key(line: Line) -> str:
+    """The key as text: names of dbo.UserNames are no numbers, and cannot be compared with one."""
+    return f"CAST(e.{_quoted(line.fields[0].name)} AS nvarchar(64))"
 
 
 def _selected(line: Line) -> str:

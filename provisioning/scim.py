@@ -161,6 +161,16 @@ class ScimMapping:
         found = self.flat(user).get(WORK_MAIL)
         return None if found is None else str(found)
 
+    def with_user_name(self, row: Sequence[Any], name: str) -> tuple[Any, ...]:
+        """The same row with another userName."""
+        position = self.attributes[self._user_name].position
+        return (*row[:position], name, *row[position + 1 :])
+
+    def text(self, row: Sequence[Any], path: str) -> str | None:
+        """What a row has for a path, as text; None where the view has no such column, or nothing that can be read."""
+        place = self._places.get(path)
+        return None if place is None else self._text(self.attributes[place], row)
+
     def user(self, row: Sequence[Any], active: bool, zone: ZoneInfo) -> User:
         """The SCIM user of a row, with `active` as the dates make it. Raises Unsendable with every reason."""
         values, reasons = [], []

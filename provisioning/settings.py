@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from provisioning import hosts, source
+from provisioning import hosts, source, user_names
 from provisioning.errors import SettingsError
+from provisioning.user_names import Policy
 
 GRAPH_HOSTS = (
     "graph.microsoft.com",
@@ -111,6 +112,8 @@ class Settings:
     max_shrink: Share
     alert_webhook_url: str = field(repr=False)
     """Where alerts are sent; empty where nobody is told. Whoever has the address can send there: a secret."""
+    user_names: Policy | None = None
+    """How names are made for people before they are created; None where that is not the app's business."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], needs: tuple[str, ...] = ()) -> "Settings":
@@ -143,6 +146,7 @@ class _Reader:
             max_creates=self.share("MAX_CREATES", Share(20, percent=True)),
             max_shrink=self.share("MAX_SHRINK", Share(10, percent=True)),
             alert_webhook_url=self.alert_webhook_url(),
+            user_names=self.user_names(),
         )
         if self._problems:
             raise SettingsError(self._problems)
@@ -183,6 +187,14 @@ class _Reader:
         if text not in allowed:
             self.wrong(name, f"must be {' or '.join(allowed)}.")
         return text
+
+    def user_names(self) -> Policy | None:
+        names = (user_names.PATTERNS, user_names.DOMAIN, user_names.LETTERS, user_names.RESERVED)
+        return user_names.policy(
+            {name: self.value(name) for name in names},
+            self.number(user_names.KEEP_YEARS, 10, most=100),
+            self.wrong,
+        )
 
     def time_zone(self) -> ZoneInfo:
         text = self.value("TIME_ZONE") or "UTC"

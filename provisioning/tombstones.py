@@ -27,8 +27,8 @@ def recogniser(db: Database) -> Callable[[str], bool]:
 
 def add(db: Database, employee_id: str) -> None:
     """Somebody is forgotten. The key is made with the first of them."""
-    db.run("make_hash_key", _KEY, secrets.token_hex(32), _KEY)
-    found = _hash(_secret(db), employee_id)
+    make_key(db, _KEY)
+    found = hasher(db, _KEY)(employee_id)
     db.run("add_tombstone", found, found)
 
 
@@ -38,9 +38,16 @@ def remove(db: Database, employee_id: str) -> bool:
     return row is not None and db.run("drop_tombstone", _hash(str(row[0]), employee_id)) == 1
 
 
-def _secret(db: Database) -> str:
-    row = db.one("hash_key", _KEY)
-    return str(row[0]) if row else ""
+def make_key(db: Database, kind: str) -> None:
+    """A key for a kind of hashes, where there is none yet."""
+    db.run("make_hash_key", kind, secrets.token_hex(32), kind)
+
+
+def hasher(db: Database, kind: str) -> Callable[[str], str]:
+    """What hashes texts of a kind without regard to case, by the kind's key."""
+    row = db.one("hash_key", kind)
+    secret = str(row[0]) if row else ""
+    return lambda text: _hash(secret, text)
 
 
 def _hash(secret: str, employee_id: str) -> str:

@@ -177,7 +177,8 @@ def of(db: Database, target: str, employee_id: str) -> list[dict[str, Any]]:
     """One person's trail, the oldest first, as it is shown to operators: no values of attributes.
 
     Each has `at` and `kind`: sent (active, attributes that differed: null for somebody new), outcome (action, status,
-    code, reason, …), refused, resync, approved, retry, opened; with run_id, job and by where they are known.
+    code, reason, …), refused, resync, approved, retry, disabled, enabled, renamed, opened; with run_id, job and by
+    where they are known.
     """
     key = (target, employee_id)
     return [_step(row) for row in db.rows("trail", *key, *key)]

@@ -10,6 +10,7 @@ GRANT SELECT, INSERT, UPDATE ON dbo.Employees TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE ON dbo.Organizations TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE ON dbo.Locations TO provisioning_app;
 GRANT SELECT, INSERT, DELETE ON dbo.AbsentRecords TO provisioning_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON dbo.UserNames TO provisioning_app;
 GRANT SELECT ON dbo.ScimUsers TO provisioning_app;
 GRANT SELECT ON provisioning.migrations TO provisioning_app;
 GRANT SELECT, INSERT, UPDATE ON provisioning.ledger TO provisioning_app;
@@ -46,6 +47,7 @@ IF SERVERPROPERTY('Babelfish') IS NULL
 GO
 GRANT SELECT ON dbo.CurrentEmployees TO hr_reader;
 GRANT SELECT ON dbo.EmployeeAccounts TO hr_reader;
+GRANT SELECT ON dbo.UserNames TO hr_reader;
 GRANT SELECT ON dbo.Organizations TO hr_reader;
 GRANT SELECT ON dbo.Locations TO hr_reader;
 GO

@@ -12,7 +12,7 @@ SELECT
     e.ModifiedDateTime,
     CASE WHEN e.OrganizationId IS NULL THEN 0 ELSE 1 END AS InScope,
     e.EmployeeId AS 'externalId',
-    e.EmployeeId AS 'userName',
+    COALESCE(u.UserName, e.EmployeeId) AS 'userName', -- the name that was given, where USER_NAME_PATTERNS is set
     e.Active AS 'active',
     e.Name_FullName AS 'displayName',
     e.Name_FirstName AS 'name.givenName',
@@ -23,6 +23,7 @@ SELECT
     e.JobType_Description AS 'userType',
     e.LanguageId AS 'preferredLanguage',
     e.Email AS 'emails[type eq "work"].value',
+    u.FormerUserName AS 'emails[type eq "other"].value', -- the one before a rename
     e.Office AS 'addresses[type eq "work"].formatted',
     e.Location_Name AS 'addresses[type eq "work"].locality',
     e.EmployeeId AS 'enterprise:employeeNumber',
@@ -30,4 +31,5 @@ SELECT
     e.ManagerId AS 'enterprise:manager.value',
     e.HiredDate AS 'hr:HireDate@05:00',
     COALESCE(e.TerminatedDate, e.ValidTo) AS 'hr:LeaveDate@22:00'
-FROM dbo.Employees AS e;
+FROM dbo.Employees AS e
+LEFT JOIN dbo.UserNames AS u ON u.HeldBy = e.EmployeeId;

@@ -41,6 +41,7 @@ NO_AZURITE = f"AZURITE ITSELF IS NOT TESTED: npm install --global azurite@{start
 NOT_LINTED = "NOT LINTED: {} cannot be run; pip install --require-hashes -r requirements-dev.txt"
 TABLES = (
     *("dbo.Employees", "dbo.Organizations", "dbo.Locations", "dbo.AbsentRecords", "dbo.EmployeeAccounts"),
+    "dbo.UserNames",
     *(f"provisioning.{t}" for t in ("ledger", "intents", "forced", "refused", "leases", "calls")),
     *(f"provisioning.{t}" for t in ("fetches", "refreshes", "runs", "disables", "disabled_by_hand")),
     *(f"provisioning.{t}" for t in ("holds", "held_people", "mappings", "resyncs")),

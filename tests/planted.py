@@ -1279,7 +1279,73 @@ FILES = (
     ),
 )
 
+NAMES = (
+    _mistake(
+        "somebody new goes under her bare EmployeeId",
+        _in(PLAN, "if rules.why_unnamed and not person.known and", "if False and not person.known and"),
+        "test_naming.py::test_who_can_get_no_name_is_parked_and_never_goes_under_her_employee_id",
+    ),
+    _mistake(
+        "a plan gives the names that it shows",
+        _in("provisioning/naming.py", "        raise _Undone\n    return found", "    return found"),
+        "test_naming.py::test_a_plan_shows_the_names_that_would_be_given_and_gives_none",
+    ),
+    _mistake(
+        "names are compared with their case",
+        _in(
+            "provisioning/user_names.py",
+            'user_name.rpartition("@")[0].casefold() or user_name.casefold()',
+            'user_name.rpartition("@")[0] or user_name',
+        ),
+        "test_user_names.py::test_a_name_is_compared_without_case_and_its_domain",
+    ),
+    _mistake(
+        "a name is free as soon as its holder has another",
+        _in(f"{QUERIES}/taken_user_names.sql", "AS u\nUNION", "AS u WHERE u.ReleasedAt IS NULL\nUNION"),
+        "test_naming.py::test_asked_for_she_gets_another_name_and_keeps_the_old_one_as_an_alias",
+        "test_naming.py::test_of_who_is_forgotten_hashes_stay_and_nobody_gets_her_name",
+    ),
+    _mistake(
+        "an alias is free while its holder has a name",
+        _in(
+            f"{QUERIES}/drop_user_names.sql",
+            "AND EmployeeId NOT IN (SELECT u.HeldBy FROM dbo.UserNames AS u)",
+            "AND EmployeeId IS NOT NULL",
+        ),
+        "test_naming.py::test_an_alias_is_nobody_elses_as_long_as_its_holder_has_a_name",
+    ),
+    _mistake(
+        "a leaver's years go on counting when she is back",
+        _in("provisioning/name_book.py", '    db.run("keep_user_names")\n', ""),
+        "test_naming.py::test_a_leavers_name_stays_hers_and_she_comes_back_under_it",
+    ),
+    _mistake(
+        "whoever comes second fails instead of taking the next name",
+        _in(
+            f"{QUERIES}/sqlite/give_user_names.sql",
+            "NOT EXISTS (SELECT 1 FROM dbo.UserNames AS n WHERE n.NameKey = json_extract(j.value, '$.name_key'))",
+            "1 = 1",
+        ),
+        "test_naming.py::test_a_name_that_another_run_gives_at_the_same_moment_is_given_once",
+    ),
+    _mistake(
+        "of who is forgotten her names stay",
+        _in("provisioning/erasure.py", "                name_book.hide(db, name)\n", ""),
+        "test_naming.py::test_of_who_is_forgotten_hashes_stay_and_nobody_gets_her_name",
+    ),
+    _mistake(
+        "a list that contradicts itself is taken over",
+        _in(
+            "provisioning/existing_names.py",
+            "_malformed(one) or conflicts.get(each) or books.against(one)",
+            "_malformed(one) or books.against(one)",
+        ),
+        "test_existing_names.py::test_lines_that_contradict_each_other_are_both_left_out",
+    ),
+)
+
 MISTAKES = (
+    *NAMES,
     *FILES,
     *APP_SETUP,
     *INFRASTRUCTURE,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from provisioning import by_hand, database, jobs, migration, review
+from provisioning import by_hand, database, jobs, migration, renaming, review
 from provisioning.errors import NotApprovable, UpstreamError
 from provisioning.holds import Hold
 from provisioning.jobs import EVERYBODY, Selection
@@ -28,7 +28,8 @@ CASES = Path(__file__).parent.parent / "docs" / "cases.md"
 EVERYONE = {f"E{n:05d}" for n in range(1, 31)}
 LEAVE_DATE = "urn:ietf:params:scim:schemas:extension:hr:2.0:User:LeaveDate"
 
-BY_MAIL = {"e.EmployeeId AS 'userName'": "COALESCE(e.Email, e.EmployeeId) AS 'userName'"}
+NAME = "COALESCE(u.UserName, e.EmployeeId) AS 'userName'"
+BY_MAIL = {NAME: "COALESCE(e.Email, e.EmployeeId) AS 'userName'"}
 """A userName that can change, as most companies have it."""
 
 Remap = Callable[[Mapping[str, str]], Report]
@@ -264,7 +265,7 @@ def test_rehired_with_a_new_id_she_gets_a_new_account_and_the_old_one_stays_disa
 
 def test_a_new_id_gets_the_old_user_name_where_the_view_frees_it(bridge: Bridge, remap: Remap) -> None:
     freed = "CASE WHEN e.Active = 1 THEN COALESCE(e.Email, e.EmployeeId) ELSE e.EmployeeId END AS 'userName'"
-    remap({"e.EmployeeId AS 'userName'": freed})
+    remap({NAME: freed})
     bridge.hr.patch("E00005", {"Email": "eve@contoso.example"})
     bridge.load()
     bridge.hr.patch("E00005", {"Active": False})
@@ -324,6 +325,80 @@ def test_a_protected_person_keeps_her_user_name_until_somebody_approves(bridge: 
     bridge.approve_all()
     assert bridge.update().exit_code == 0
     assert bridge.users["E00005"]["userName"] == "eve.smit@contoso.example"
+
+
+GIVEN = {"USER_NAME_PATTERNS": "{given}.{family}, {given}.{family}{n}", "USER_NAME_DOMAIN": "contoso.com"}
+
+
+@pytest.fixture
+def naming(bridge: Bridge, change: Callable[..., Settings]) -> Bridge:
+    """User names are given; everybody has gone under hers."""
+    bridge.settings = change(**GIVEN)
+    bridge.load()
+    return bridge
+
+
+def anna(naming: Bridge, employee_id: str, family: str = "Gross") -> None:
+    naming.hire(employee_id, Name={"FirstName": "Anna", "LastName": family, "FullName": f"Anna {family}"})
+
+
+def test_a_name_that_was_given_stays_until_a_rename_is_asked_for(naming: Bridge) -> None:
+    anna(naming, "NEW1")
+    naming.day()
+    anna(naming, "NEW1", "Berg")
+    naming.day()
+    assert naming.users["NEW1"]["name.familyName"] == "Berg"
+    assert naming.users["NEW1"]["userName"] == "anna.gross@contoso.com"
+    renaming.rename(naming.settings, "NEW1", "Ada", clock=naming.clock)
+    anna(naming, "NEW2")
+    naming.day()
+    found = naming.users["NEW1"]
+    assert (found["userName"], found['emails[type eq "other"].value']) == (
+        "anna.berg@contoso.com",
+        "anna.gross@contoso.com",
+    )
+    assert naming.users["NEW2"]["userName"] == "anna.gross2@contoso.com"
+    assert len({object_id for _, object_id in naming.history("NEW1")}) == 1
+
+
+# --- two people of one name ---------------------------------------------------------------------------------------
+
+
+def test_two_people_of_one_name_get_accounts_of_their_own(naming: Bridge) -> None:
+    names = [user["userName"] for user in naming.users.values()]
+    assert len(set(names)) == len(names) == len(EVERYONE)
+    for employee_id in ("NEW1", "NEW2", "NEW3"):
+        anna(naming, employee_id)
+    naming.day()
+    assert [naming.users[f"NEW{n}"]["userName"] for n in (1, 2, 3)] == [
+        "anna.gross@contoso.com",
+        "anna.gross2@contoso.com",
+        "anna.gross3@contoso.com",
+    ]
+
+
+def test_a_name_that_the_tenant_has_is_taken_over_and_not_given(naming: Bridge, tmp_path: Path) -> None:
+    naming.graph.directory().occupy("Anna.Gross@contoso.com")
+    listed = tmp_path / "directory.csv"
+    listed.write_text("EmployeeId,UserPrincipalName\n,Anna.Gross@contoso.com\n", encoding="utf-8")
+    renaming.take_over_file(naming.settings, listed, apply=True, clock=naming.clock)
+    anna(naming, "NEW1")
+    naming.day()
+    assert naming.users["NEW1"]["userName"] == "anna.gross2@contoso.com"
+
+
+def test_a_name_that_entra_refuses_makes_room_for_the_next_one(naming: Bridge) -> None:
+    naming.graph.directory().occupy("anna.gross@contoso.com")
+    anna(naming, "NEW1")
+    naming.day()
+    assert "NEW1" not in naming.users
+    assert renaming.rename(naming.settings, "NEW1", "Ada", clock=naming.clock).answer["status"] == "unchanged"
+    renaming.rename(naming.settings, "NEW1", "Ada", was_taken=True, clock=naming.clock)
+    anna(naming, "NEW2")
+    naming.day()
+    assert naming.users["NEW1"]["userName"] == "anna.gross2@contoso.com"
+    assert naming.users["NEW2"]["userName"] == "anna.gross3@contoso.com"
+    assert 'emails[type eq "other"].value' not in naming.users["NEW1"]
 
 
 # --- a leaver on Friday night in Los Angeles seen from Copenhagen -------------------------------------------------
@@ -825,7 +900,7 @@ def names_of_tests(module: str) -> set[str]:
 
 def test_every_case_of_the_page_names_tests_that_exist_and_every_test_is_named() -> None:
     _, *cases = re.split(r"(?m)^## ", CASES.read_text(encoding="utf-8"))
-    assert len(cases) == 17
+    assert len(cases) == 18
     exist = names_of_tests("test_cases")
     elsewhere = names_of_tests("test_several")
     named: set[str] = set()

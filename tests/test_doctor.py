@@ -29,7 +29,7 @@ from tests.emulators.hr import HrEmulator
 from tests.emulators.webhook import WebhookEmulator
 
 NEEDED = (UPLOAD_ROLE, LOGS_ROLE, JOB_ROLE)
-ATTRIBUTES = 19
+ATTRIBUTES = 20
 """What the shipped mapping sends."""
 
 
@@ -118,6 +118,21 @@ def test_it_looks_and_changes_nothing(setup: Setup, graph: GraphEmulator) -> Non
     before, calls = everything(), len(graph.calls)
     setup.findings()
     assert (everything(), len(graph.calls)) == (before, calls)
+
+
+def test_names_that_the_mapping_does_not_read_are_told(setup: Setup) -> None:
+    setup.environ["USER_NAME_PATTERNS"] = "{given}.{family}"
+    assert setup.findings()["mapping"].state is State.OK
+    with database.connect(setup.string) as db:
+        (text,) = (str(row[0]) for row in db.rows("mapping_definition", "ScimUsers"))
+        db.execute("DROP VIEW dbo.ScimUsers")
+        plain = text.split("LEFT JOIN")[0].replace("COALESCE(u.UserName, e.EmployeeId)", "e.EmployeeId")
+        db.execute(plain.replace("VIEW ", "VIEW dbo.", 1).replace("u.FormerUserName", "NULL"))
+    found = setup.findings()["mapping"]
+    assert (found.state, found.told) == (
+        State.WARNING,
+        ("USER_NAME_PATTERNS is set, but dbo.ScimUsers does not read dbo.UserNames: nobody new would be sent",),
+    )
 
 
 # --- the planted faults -------------------------------------------------------------------------------------------

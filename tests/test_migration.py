@@ -40,7 +40,7 @@ def test_run_again_nothing_happens(db: Database) -> None:
 def test_a_fresh_database_gets_every_script_and_the_mapping(tmp_path: Path) -> None:
     with database.connect(f"sqlite:///{tmp_path}/x.db") as db:
         scripts = ["0001_mirror.sql", "0002_bookkeeping.sql", "0003_guards.sql", "0004_outcomes.sql"]
-        scripts += ["0005_disabled_by_hand.sql", "0006_told_fields.sql"]
+        scripts += ["0005_disabled_by_hand.sql", "0006_told_fields.sql", "0007_user_names.sql"]
         assert migration.migrate(db) == [*scripts, "mapping.sql"]
         assert migration.migrate(db) == []
         assert migration.migrate(db, sample=True) == ["sample.sql"]

@@ -159,7 +159,7 @@ def scim_of(data: Record) -> Record:
         "family": user.name.family_name,
         "title": user.title,
         "userType": user.user_type,
-        "emails": [mail.value for mail in user.emails or ()],
+        "emails": [mail.value for mail in user.emails or () if mail.value],
         "places": [place.locality for place in user.addresses or ()],
         "number": user[EnterpriseUser].employee_number,
         "department": user[EnterpriseUser].department,

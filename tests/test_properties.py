@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -363,7 +364,7 @@ def pipe(connection_string: str, clock: MovedClock) -> Iterator[Pipe]:
         view = (migration.SCRIPTS / "mapping.sql").read_text(encoding="utf-8")
         view = view.replace("\nFROM", ",\n    e.Remark AS 'hr:Remark',\n    e.Novel AS 'hr:Novel'\nFROM")
         db.execute("DROP VIEW dbo.ScimUsers")
-        db.execute(view.replace("FROM dbo.", "FROM ") if db.engine == "sqlite" else view)
+        db.execute(re.sub(r"(FROM|JOIN) dbo\.", r"\1 ", view) if db.engine == "sqlite" else view)
         extensions = Settings.from_environ({}).extensions
         mapping = scim.compile_mapping(ledger.view_columns(db), extensions, explicit_nulls=True)
         yield Pipe(

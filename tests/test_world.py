@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provisioning import database
 from tests.canary import Canary
 from tests.emulators.graph import Accepted
-from tests.world import story
+from tests.world import story, truth
 from tests.world.world import Broken, World
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +33,21 @@ def test_nobody_is_lost_stale_phantom_oversent_or_late(
         story.history(seed, tmp_path, sqlite_template)
     assert canary.records
     tell("histories", len(seeds))
+
+
+def test_the_same_holds_under_user_names_that_are_given(
+    sqlite_template: Path, tmp_path: Path, canary: Canary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a family name of her own that never changes, so one name is right, whatever becomes of the runs."""
+    by_id = truth.attributes
+
+    def under_names(record: truth.Record) -> dict[str, Any]:
+        return {**by_id(record), "userName": record["Name"]["LastName"].replace(" ", "").lower()}
+
+    monkeypatch.setattr(truth, "attributes", under_names)
+    for seed in range(4):
+        story.history(seed, tmp_path, sqlite_template, {"USER_NAME_PATTERNS": "{family}, {family}{n}"})
+    assert canary.records
 
 
 def test_a_history_is_the_same_each_time_it_is_played(sqlite_template: Path) -> None:

@@ -9,7 +9,7 @@ SELECT
     CASE WHEN e.HiredDate IS NULL OR e.TerminatedDate >= e.HiredDate THEN e.TerminatedDate END AS ValidTo,
     1 AS InScope,
     e.EmployeeId AS 'externalId',
-    e.EmployeeId AS 'userName',
+    COALESCE(u.UserName, e.EmployeeId) AS 'userName', -- the name that was given, where USER_NAME_PATTERNS is set
     -- Any other word leaves it null: that person is parked until this says what the word means.
     CASE LOWER(e.Status) WHEN 'active' THEN 1 WHEN 'inactive' THEN 0 END AS 'active',
     COALESCE(e.Name_FullName, LTRIM(RTRIM(CONCAT(e.Name_FirstName, ' ', e.Name_LastName)))) AS 'displayName',
@@ -20,6 +20,7 @@ SELECT
     e.Title AS 'title',
     e.JobType_Description AS 'userType',
     e.Email AS 'emails[type eq "work"].value',
+    u.FormerUserName AS 'emails[type eq "other"].value', -- the one before a rename
     e.Location_Name AS 'addresses[type eq "work"].locality',
     e.EmployeeId AS 'enterprise:employeeNumber',
     e.OrganizationName AS 'enterprise:department',
@@ -27,4 +28,5 @@ SELECT
     e.HiredDate AS 'hr:HireDate@05:00',
     CASE WHEN e.HiredDate IS NULL OR e.TerminatedDate >= e.HiredDate THEN e.TerminatedDate END
         AS 'hr:LeaveDate@22:00'
-FROM dbo.Employees AS e;
+FROM dbo.Employees AS e
+LEFT JOIN dbo.UserNames AS u ON u.HeldBy = e.EmployeeId;

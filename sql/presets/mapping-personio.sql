@@ -13,7 +13,7 @@ SELECT
     e.ModifiedDateTime,
     1 AS InScope,
     e.EmployeeId AS 'externalId',
-    e.EmployeeId AS 'userName',
+    COALESCE(u.UserName, e.EmployeeId) AS 'userName', -- the name that was given, where USER_NAME_PATTERNS is set
     -- Who is on leave keeps the account; onboarding is who has not started yet, and ValidFrom says when she does.
     -- Any other word leaves it null: that person is parked until this says what the word means.
     CASE LOWER(e.Status)
@@ -25,6 +25,7 @@ SELECT
     e.Title AS 'title',
     e.JobType_Description AS 'userType',
     e.Email AS 'emails[type eq "work"].value',
+    u.FormerUserName AS 'emails[type eq "other"].value', -- the one before a rename
     e.Location_Name AS 'addresses[type eq "work"].locality',
     e.EmployeeId AS 'enterprise:employeeNumber',
     e.OrganizationName AS 'enterprise:department',
@@ -34,4 +35,5 @@ SELECT
         WHEN e.HiredDate IS NULL OR COALESCE(e.ValidTo, e.TerminatedDate) >= e.HiredDate
             THEN COALESCE(e.ValidTo, e.TerminatedDate)
     END AS 'hr:LeaveDate@22:00'
-FROM dbo.Employees AS e;
+FROM dbo.Employees AS e
+LEFT JOIN dbo.UserNames AS u ON u.HeldBy = e.EmployeeId;

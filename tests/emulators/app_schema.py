@@ -43,6 +43,7 @@ _MAPPED = {
     "userType": "employeeType",
     "preferredLanguage": "preferredLanguage",
     'emails[type eq "work"].value': "mail",
+    'emails[type eq "other"].value': "otherMails",
     'addresses[type eq "work"].formatted': "physicalDeliveryOfficeName",
     'addresses[type eq "work"].locality': "city",
     f"{ENTERPRISE}:employeeNumber": "extensionAttribute3",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -202,9 +202,10 @@ def smaller(events: Sequence[Event], world: Callable[[], World], kind: str, trie
     return kept
 
 
-def history(seed: int, folder: Path, template: Path) -> None:
-    """Draw, play and check one history. Raises Broken with the seed and a minimal story."""
+def history(seed: int, folder: Path, template: Path, more: Mapping[str, str] | None = None) -> None:
+    """Draw, play and check one history, `more` being set, too. Raises Broken with the seed and a minimal story."""
     events, settings = draw(seed)
+    settings |= more or {}
     count = iter(range(10_000))
 
     def world() -> World:
