@@ -75,6 +75,9 @@ SHRINK_FLOOR = 2
 
 INGEST_LEASE = "ingest"
 
+_NEW, _CHANGED = "+", "="
+"""How a line of the spool begins; a row's JSON follows."""
+
 
 # --- ingest -------------------------------------------------------------------------------------------------------
 
@@ -206,14 +209,12 @@ def _spool_changes(
 
 def _spool(db: Database, fetch: Fetch, rows: Sequence[mirror.Values], spool: TextIO, *, partial: bool) -> None:
     """`partial`: of a few records a field that none has proves nothing, and its column keeps what it holds."""
-    known = [r for r in rows if mirror.canonical_key(r[fetch.table.key.name]) in fetch.held_keys]
-    held = tables.held(db, fetch.table, known) if known else {}
+    held = tables.held(db, fetch.table, rows) if rows and fetch.held_keys else {}
     if partial:
         keys = [str(row[fetch.table.key.name]) for row in rows]
         rows = [fetch.kept(row, held[k]) if k in held else row for k, row in zip(keys, rows, strict=True)]
     for is_new, row in fetch.changes(list(rows), held):
-        told = {name: value for name, value in row.items() if value is not None}  # what is not there is NULL
-        spool.write(json.dumps((is_new, told)) + "\n")
+        spool.write(f"{_NEW if is_new else _CHANGED}{tables.as_text(row)}\n")
 
 
 _WORDLESS = re.compile(
@@ -268,17 +269,17 @@ def _write_spooled(db: Database, fetch: Fetch, spool: TextIO, newer: set[str]) -
     spool.seek(0)
     key = fetch.table.key.name
 
-    def changes() -> Iterator[tuple[bool, mirror.Values]]:
+    def changes() -> Iterator[tuple[bool, str]]:
         for line in spool:
-            is_new, row = json.loads(line)
-            if mirror.canonical_key(row[key]) not in newer:
-                yield is_new, row
+            is_new, text = line[0] == _NEW, line[1:-1]
+            if not newer or mirror.canonical_key(json.loads(text)[key]) not in newer:
+                yield is_new, text
             elif is_new:
                 fetch.inserted, fetch.unchanged = fetch.inserted - 1, fetch.unchanged + 1
             else:
                 fetch.updated, fetch.unchanged = fetch.updated - 1, fetch.unchanged + 1
 
-    tables.write(db, fetch.table, changes())
+    tables.write_texts(db, fetch.table, changes())
 
 
 def _count_fetch(fetch: Fetch, missing: int, report: Report) -> None:

@@ -741,8 +741,18 @@ INGEST = (
         "test_ingest.py::test_a_quiet_round_writes_nothing",
     ),
     _mistake(
+        "a row is unchanged whatever the table holds",
+        _in(MIRROR, "if given == cells or given == tuple(map(_as_text, cells)):", "if True:"),
+        "test_mirror.py::test_a_row_is_itself_only_where_the_table_holds_just_that",
+    ),
+    _mistake(
+        "a field that comes twice is looked at once",
+        _in(MIRROR, "    comes_once = len(found) == len(record) + nested\n", "    comes_once = True\n"),
+        "test_mirror.py::test_every_field_of_a_record_is_looked_at_as_often_as_it_is_there",
+    ),
+    _mistake(
         "an ingest writes older data over what a resync has fetched",
-        _in(JOBS, "if mirror.canonical_key(row[key]) not in newer:", "if True:"),
+        _in(JOBS, "if not newer or mirror.canonical_key(json.loads(text)[key]) not in newer:", "if True:"),
         "test_ingest.py::test_what_a_resync_has_fetched_since_is_not_overwritten",
     ),
     _mistake(
