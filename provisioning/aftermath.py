@@ -313,7 +313,7 @@ def _waiting(work: Work, dates: _DaysAhead) -> dict[str, int]:
     parked: set[str] = set()
     for job in (Job.CREATE, Job.UPDATE):
         people = work.book.people(work.mapping)
-        made = work.plan(dates.noting(people) if job is Job.CREATE else people, work.rules(job))
+        made = work.outline(dates.noting(people) if job is Job.CREATE else people, work.rules(job))
         due |= {d.key for d in made.due}
         parked |= {p.key for p in made.parked}
     return {"due": len(due - held - parked), "held": len(held), "parked": len(parked)}

@@ -115,8 +115,13 @@ def as_utc(value: Any) -> datetime | None:
     """A time that the database gave, aware. SQLite keeps times as text, SQL Server in UTC without saying so."""
     if value is None:
         return None
-    found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value)[:26])
-    return found.replace(tzinfo=UTC)
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else _text_as_utc(str(value))
+
+
+@functools.lru_cache(maxsize=4096)
+def _text_as_utc(text: str) -> datetime:
+    """Many people were sent at one moment."""
+    return datetime.fromisoformat(text[:26]).replace(tzinfo=UTC)
 
 
 def as_date(value: Any) -> date | None:

@@ -49,7 +49,7 @@ from provisioning.hr import HrApi
 from provisioning.ledger import Lease, Ledger
 from provisioning.mirror import Fetch, Table
 from provisioning.pacing import Clock
-from provisioning.plan import Due, Job, Parked, Rules
+from provisioning.plan import Brief, Due, G, Going, Job, Parked, Rules
 from provisioning.runs import RUN_SECONDS, Observer, Report, Work, no_counts
 from provisioning.scim import MOST_OPERATIONS
 from provisioning.settings import HR, Settings, Share
@@ -313,7 +313,7 @@ class Selection:
         """Whether it says how many go."""
         return self.limit is not None or bool(self.only)
 
-    def of(self, due: Sequence[Due], waiting: Set[str] = frozenset()) -> list[Due]:
+    def of(self, due: Sequence[G], waiting: Set[str] = frozenset()) -> list[G]:
         """Those of the people due who were named, in their order; a limit is not used up by who waits for approval."""
         passed_over = waiting if self.limit is not None and not self.only else frozenset()
         return [d for d in due if self._has(d.key) and d.key not in passed_over][: self.limit]
@@ -403,15 +403,15 @@ def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection, how:
 
 
 def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
-    """Weigh everybody due, write down who is held, and keep ids only: of a first load, it is everybody's data."""
+    """Weigh everybody due, write down who is held, and keep ids only: of a first load, it is everybody."""
     book, report = work.book, work.report
     work.accept_first_mapping()
     changed = work.changed_mapping()
     narrowed = rules.job is Job.UPDATE and work.settings.update_by_modified and not changed
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
-    made = work.plan(book.people(work.mapping, *condition), rules)
+    made = work.outline(book.people(work.mapping, *condition), rules)
     waiting = _waiting(work, rules)
-    due = [d for d in made.due if d.person.forced_token is None]  # the forced come by themselves
+    due = [d for d in made.due if not d.forced]  # the forced come by themselves
     chosen = selection.of(due, _keys(h.people for h in waiting if h.kind[0] != guards.FIRST_LOAD))
     guard = work.guard(waiting, changed, named={d.key for d in chosen} if selection.named else frozenset())
     held = _weigh_mapping(work, rules, guard, due, changed) if changed else weighing.weigh(book, rules, guard, due)
@@ -423,7 +423,7 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     if others := len(due) - len(chosen):
         report.note(f"{others} more people are due whom --limit or --only leaves out.")
     going_today, short = affordable(work, rules, going, stopped | _keys(h.people for h in waiting))
-    ids, parked = [d.user.employee_id for d in going_today], selection.of_parked(made.parked)
+    ids, parked = [d.employee_id for d in going_today], selection.of_parked(made.parked)
     return _Decided(ids, parked, guard, len(going) - len(ids), short, narrowed or selection.named)
 
 
@@ -444,27 +444,29 @@ def _waiting(work: Work, rules: Rules) -> list[Hold]:
     return [h for h in found if h not in over]
 
 
-def _weigh_mapping(work: Work, rules: Rules, guard: Guard, due: Sequence[Due], changed: str) -> list[guards.Held]:
+def _weigh_mapping(work: Work, rules: Rules, guard: Guard, due: Sequence[Going], changed: str) -> list[guards.Held]:
     """As usual, under a mapping that nobody approved: its hold names everybody it touches, whichever job finds it."""
-    rows = list(work.book.people(work.mapping))
-    touched = {d.key: d for job in (Job.CREATE, Job.UPDATE) for d in work.plan(rows, work.rules(job)).due if d.changed}
-    mine = {d.key for d in due}
-    everybody = [*due, *(d for key, d in touched.items() if key not in mine)]
-    held = weighing.weigh(work.book, rules, guard, everybody)
+    everybody = {d.key: d for d in due}
+    for job in (Job.CREATE, Job.UPDATE):
+        touched = work.outline(work.book.people(work.mapping), work.rules(job)).due
+        everybody.update({d.key: d for d in touched if d.changed and d.key not in everybody})
+    held = weighing.weigh(work.book, rules, guard, list(everybody.values()))
     kind = (guards.MAPPING, changed)
     hold = next((h for h in held if h.kind == kind), None) or guards.Held(kind, "", {})
-    leaving = sum(d.disables for d in everybody if d.user.employee_id in hold.people)
-    left = sum(plan.has_left_scope(p, rules) for p in rows)
+    leaving = sum(d.disables for d in everybody.values() if d.employee_id in hold.people)
+    left = sum(plan.has_left_scope(p, rules) for p in work.book.people(work.mapping))
     hold.reason = guards.mapping_reason(len(hold.people), leaving, left)
     return [*(h for h in held if h is not hold), hold]
 
 
-def _over(made: plan.Plan, waiting: Sequence[Hold], *, narrowed: bool) -> set[str]:
+def _over(made: plan.Plan[Brief], waiting: Sequence[Hold], *, narrowed: bool) -> set[str]:
     """Keys of people about whom this run has decided, or who are no longer in the view: what held them may be over.
 
     Who is parked, or forced and weighed later, is not among them: she would slip out of her hold.
     """
-    undecided = {p.key for p in made.parked} | {d.key for d in made.due if d.person.forced_token is not None}
+    if not waiting:
+        return set()
+    undecided = {p.key for p in made.parked} | {d.key for d in made.due if d.forced}
     gone = set() if narrowed else _keys(h.people for h in waiting if h.due_on is None) - made.seen
     return (made.looked_at | gone) - undecided
 
@@ -477,14 +479,14 @@ def _hold(work: Work, held: Sequence[guards.Held], over: set[str], *, named: boo
             work.report.exit_code = 3
 
 
-def affordable(work: Work, rules: Rules, due: Sequence[Due], held: set[str]) -> tuple[list[Due], str | None]:
+def affordable(work: Work, rules: Rules, due: Sequence[G], held: set[str]) -> tuple[list[G], str | None]:
     """As many as the day's calls suffice for, and why not all: leavers, then joiners, then changes, over all jobs."""
     left = work.calls_left()
     if calls(len(due)) <= left:
         return list(due), None
     first = [d for d in due if d.group in (plan.Group.FORCED, plan.Group.LEAVER)]
     other, group = (Job.UPDATE, plan.Group.LEAVER) if rules.job is Job.CREATE else (Job.CREATE, plan.Group.JOINER)
-    others = work.plan(work.book.people(work.mapping), replace(rules, job=other, resend_since=None)).due
+    others = work.outline(work.book.people(work.mapping), replace(rules, job=other, resend_since=None)).due
     kept = calls(sum(d.group is group and d.key not in held for d in others))
     people = max(min(len(first), left * MOST_OPERATIONS), (left - kept) * MOST_OPERATIONS)
     told = f"of the {work.budget.daily_limit} calls of 24 h (GRAPH_DAILY_CALL_LIMIT) {left} are left for this run"
@@ -734,11 +736,11 @@ def _check_held(work: Work, rules: Rules, due: Due) -> None:
 
 def _weigh_alone(work: Work, rules: Rules, guard: Guard, due: Due) -> list[guards.Held]:
     """Weigh one person; beside all who are due where it takes many to tell: an attribute she loses, a first load."""
-    beside: list[Due] = []
+    beside: list[Brief] = []
     if not work.book.people_sent():
-        beside = plan.make(work.book.people(work.mapping), work.rules(Job.CREATE)).due
+        beside = plan.outline(work.book.people(work.mapping), work.rules(Job.CREATE)).due
     elif weighing.differences(work.book, rules, [due]).emptied:
-        beside = plan.make(work.book.people(work.mapping), work.rules(Job.UPDATE)).due
+        beside = plan.outline(work.book.people(work.mapping), work.rules(Job.UPDATE)).due
     held = weighing.weigh(work.book, rules, guard, [due, *(d for d in beside if d.key != due.key)])
     for one in held:
         _leave_its_words(one)

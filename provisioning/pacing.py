@@ -57,12 +57,15 @@ class Clock:
 
 
 class Pace:
-    """When the next call may start. Slots that pass unused are not saved up."""
+    """When the next call may start. Slots that pass unused are not saved up.
 
-    def __init__(self, clock: Clock, calls_per_second: float = CALLS_PER_SECOND) -> None:
+    `catches_up`: seconds by which a call that comes late does not delay those after it, less than the spacing.
+    """
+
+    def __init__(self, clock: Clock, calls_per_second: float = CALLS_PER_SECOND, catches_up: float = 0.0) -> None:
         """Start with a slot that is free at once."""
         self._clock = clock
-        self._spacing = 1.0 / calls_per_second
+        self._spacing, self._catches_up = 1.0 / calls_per_second, catches_up
         self._free_at = 0.0
 
     def wait_left(self) -> float:
@@ -71,7 +74,7 @@ class Pace:
 
     def take(self) -> None:
         """Use the slot."""
-        self._free_at = max(self._free_at, self._clock.monotonic()) + self._spacing
+        self._free_at = max(self._free_at, self._clock.monotonic() - self._catches_up) + self._spacing
 
     def pause(self, seconds: float) -> None:
         """Nobody calls for that long: Graph asked for it."""

@@ -17,7 +17,7 @@ from provisioning.guards import Guard, Limits, Situation
 from provisioning.holds import Hold
 from provisioning.ledger import Lease, Ledger
 from provisioning.pacing import Clock
-from provisioning.plan import Job, LogRead, Person, Plan, Rules
+from provisioning.plan import Brief, Due, G, Job, LogRead, Person, Plan, Rules
 from provisioning.scim import ScimMapping
 from provisioning.send import Budget
 from provisioning.settings import GRAPH, BulkUpload, Settings
@@ -182,13 +182,23 @@ class Work:
             is_forgotten=self.is_forgotten,
         )
 
-    def plan(self, people: Iterable[Person], rules: Rules) -> Plan:
+    def plan(self, people: Iterable[Person], rules: Rules) -> Plan[Due]:
         """What a run will do with these people. Leavers whose rows make no SCIM user go as they were last sent."""
-        made = plan.make(people, rules)
+        return self._with_leavers(plan.make, people, rules)
+
+    def outline(self, people: Iterable[Person], rules: Rules) -> Plan[Brief]:
+        """The same of a whole company, in brief."""
+        return self._with_leavers(plan.outline, people, rules)
+
+    def _with_leavers(
+        self, make: Callable[[Iterable[Person], Rules], Plan[G]], people: Iterable[Person], rules: Rules
+    ) -> Plan[G]:
+        made: Plan[G] = make(people, rules)
         for leavers in database.chunks([p.employee_id for p in made.parked if p.leaves]):
-            found = plan.make(self.book.people_of(self.mapping, leavers), rules).due
+            found: list[G] = make(self.book.people_of(self.mapping, leavers), rules).due
             going = {d.key for d in found}
-            made.due = plan.order([*made.due, *found])
+            made.due.extend(found)
+            made.due = plan.order(made.due)
             made.parked = [p for p in made.parked if p.key not in going]
         return made
 

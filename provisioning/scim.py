@@ -152,10 +152,15 @@ class ScimMapping:
 
     def user(self, row: Sequence[Any], active: bool, zone: ZoneInfo) -> User:
         """The SCIM user of a row, with `active` as the dates make it. Raises Unsendable with every reason."""
-        values, reasons = [], []
-        for attribute in self.attributes:
+        values: list[Any] = []
+        reasons = []
+        for position, as_it_is, attribute in self._cells:
+            raw = row[position]
+            if raw is None or (as_it_is and type(raw) is str and raw and raw.isascii()):
+                values.append(raw)
+                continue
             try:
-                values.append(attribute.value(row[attribute.position], zone))
+                values.append(attribute.value(raw, zone))
             except ValueError as exc:
                 values.append(None)
                 reasons.append(f"{attribute.column} {exc}")
@@ -198,13 +203,18 @@ class ScimMapping:
         """Path → value, for showing what differs."""
         if user.as_sent is not None:
             return flatten(user.as_sent)
-        return {a.path: v for a, v in zip(self.attributes, user.values, strict=True)}
+        return dict(zip(self._places, user.values, strict=True))
 
     def _hash(self, values: Sequence[Any]) -> str:
         ordered: list[Any] = [values[i] for i in self._order]
         if not self.explicit_nulls:
             ordered = [[self.attributes[i].path, values[i]] for i in self._order if values[i] is not None]
         return hashlib.sha256(self._prefix + json.dumps(ordered).encode()).hexdigest()
+
+    @functools.cached_property
+    def _cells(self) -> tuple[tuple[int, bool, Attribute], ...]:
+        """Where each attribute's value stands in a row, and whether a usual text goes as it is."""
+        return tuple((a.position, a.kind == "string" and a.at is None, a) for a in self.attributes)
 
     @functools.cached_property
     def _places(self) -> dict[str, int]:
@@ -491,6 +501,8 @@ def _number(raw: Decimal | float) -> str:
 
 
 def _boolean(raw: Any) -> bool:
+    if type(raw) in (int, bool) and raw in (0, 1):
+        return bool(raw)
     text = _string(raw).strip().lower()
     if text not in _TRUE + _FALSE:
         raise ValueError("is neither true nor false")

@@ -431,7 +431,7 @@ GUARD_MISTAKES = (
         "an approval covers whatever is due by then",
         _in(
             GUARDS,
-            "return due.user.hash in self._known.approved.get(due.key, ())",
+            "return due.hash in self._known.approved.get(due.key, ())",
             "return due.key in self._known.approved",
         ),
         "test_around_the_guards.py::test_whoever_changes_between_the_approval_and_the_run_stays_held",
@@ -448,7 +448,7 @@ GUARD_MISTAKES = (
     ),
     _mistake(
         "a first load waits for nobody",
-        _in(GUARDS, "first = not due.person.sent and (not", "first = False and (not"),
+        _in(GUARDS, "first = not due.sent and (not", "first = False and (not"),
         "test_review.py::test_a_first_load_is_held_and_approved_it_goes",
     ),
     _mistake(
@@ -477,7 +477,7 @@ GUARD_MISTAKES = (
     ),
     _mistake(
         "a protected person is disabled like anybody",
-        _in(GUARDS, "if due.protected and due.person.known and (due.disables or renamed):", "if False:"),
+        _in(GUARDS, "if due.protected and due.known and (due.disables or renamed):", "if False:"),
         "test_review.py::test_a_protected_person_is_held_alone",
     ),
     _mistake(
@@ -609,7 +609,11 @@ SENDING = (
     ),
     _mistake(
         "a limiter that saves up the slots nobody used",
-        _in(PACING, "max(self._free_at, self._clock.monotonic()) + self._spacing", "self._free_at + self._spacing"),
+        _in(
+            PACING,
+            "max(self._free_at, self._clock.monotonic() - self._catches_up) + self._spacing",
+            "self._free_at + self._spacing",
+        ),
         "test_graph.py::test_calls_are_spaced_evenly_and_idle_slots_not_saved_up",
     ),
     _mistake(

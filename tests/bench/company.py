@@ -41,7 +41,7 @@ def person(n: int, title: str | None = None) -> Person:
         "CreatedBy": "import",
         "CreatedDateTime": f"2011-06-23T13:26:{n % 60:02d}Z",
         "ModifiedBy": "hr-desk",
-        "ModifiedDateTime": f"2026-11-01T08:{n // 60 % 60:02d}:{n % 60:02d}.123Z",
+        "ModifiedDateTime": f"2026-11-0{1 if title is None else 2}T08:{n // 60 % 60:02d}:{n % 60:02d}.123Z",
         "VersionStamp": n % 100 + (title is not None),
         "Active": True,
         "Initials": f"{first[0]}.E.",
