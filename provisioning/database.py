@@ -10,7 +10,7 @@ import re
 import sqlite3
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -203,11 +203,9 @@ class Database:
         """Run several statements as one transaction."""
         raise NotImplementedError
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing."""
         raise NotImplementedError
-        yield
 
     def quoted(self, identifier: str) -> str:
         """An identifier from the catalogue, safe to stand in a statement (both engines take double quotes)."""
@@ -276,9 +274,12 @@ class Sqlite(Database):
             self._connection.executemany(_filled(query(name, self.engine), identifiers), zip(objects))
 
     def batch(self, parts: list[str], parameters: Sequence[Any], name: str) -> None:
-        """Each statement takes its share of the parameters, in order."""
+        """Each statement takes its share of the parameters, in order.
+
+        The first one, a write, takes the lock of the file it writes to: a commit over all three takes twice the time.
+        """
         left = list(parameters)
-        with self.transaction():
+        with self._transaction("BEGIN"):
             for part in parts:
                 count = parameter_count(part)
                 self.execute(part, left[:count], name)
@@ -286,13 +287,16 @@ class Sqlite(Database):
         if left:
             raise DatabaseError(f"{name}: {len(left)} parameters too many.")
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """Takes every file's write lock at its start, so that two writers wait instead of failing."""
+        return self._transaction("BEGIN IMMEDIATE")
+
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Takes the write lock at its start, so that two writers wait instead of failing."""
+    def _transaction(self, begin: str) -> Iterator[None]:
         if self._in_transaction:
             yield
             return
-        self.execute("BEGIN IMMEDIATE", (), "begin")
+        self.execute(begin, (), "begin")
         self._in_transaction, committed = True, False
         try:
             yield

@@ -104,7 +104,8 @@ class Differences:
 
 def changed_paths(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The attributes of which two SCIM users differ."""
-    return sorted(p for p in before.keys() | after.keys() if before.get(p) != after.get(p))
+    differing = [p for p, value in after.items() if before.get(p) != value]
+    return sorted(differing + [p for p, value in before.items() if value is not None and p not in after])
 
 
 class Guard:

@@ -281,26 +281,24 @@ def flatten(resource: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in resource.items():
         if name == "schemas":
             continue
-        if name.startswith("urn:") and isinstance(value, Mapping):
-            found.update(_flat_home(f"{name}:", value))
+        if isinstance(value, dict) and name.startswith("urn:"):
+            for inner, part in value.items():
+                _flatten_into(found, f"{name}:{inner}", part)
         else:
-            found.update(_flat_home("", {name: value}))
+            _flatten_into(found, name, value)
     return found
 
 
-def _flat_home(prefix: str, home: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in home.items():
-        if isinstance(value, Mapping):
-            found.update({f"{prefix}{name}.{sub}": part for sub, part in value.items()})
-        elif isinstance(value, list):
-            for element in value:
-                kind = element.get("type")
-                filtered = f'{prefix}{name}[type eq "{kind}"]'
-                found.update({f"{filtered}.{sub}": part for sub, part in element.items() if sub != "type"})
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
+def _flatten_into(found: dict[str, Any], path: str, value: Any) -> None:
+    if isinstance(value, dict):
+        for sub, part in value.items():
+            found[f"{path}.{sub}"] = part
+    elif isinstance(value, list):
+        for element in value:
+            filtered = f'{path}[type eq "{element.get("type")}"]'
+            found.update({f"{filtered}.{sub}": part for sub, part in element.items() if sub != "type"})
+    else:
+        found[path] = value
 
 
 def bulk_request(resources: Sequence[tuple[str, Mapping[str, Any]]]) -> bytes:
