@@ -28,7 +28,7 @@ EXTRA_CALLS_A_REQUEST, EXTRA_CALLS_A_RUN = 12, 100
 SYSTEMATIC_REFUSALS = 3
 MOST_GIVEN_UP = 3
 LONGEST_WORDS = 300
-MADE_READY_IN = 0.1
+MADE_READY_IN = 0.14
 """Seconds that making a request ready may take without slowing the pace: at most 37 calls in any 5 s all the same."""
 
 RESERVED_OF_100 = 5

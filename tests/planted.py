@@ -608,6 +608,11 @@ SENDING = (
         "test_graph.py::test_calls_are_spaced_evenly_and_idle_slots_not_saved_up",
     ),
     _mistake(
+        "who has changed since she was found due is weighed by what she is now",
+        _in(PLAN, "return user if user is not None and user.hash == brief.hash else None", "return user"),
+        "test_weighing.py::test_who_is_another_since_she_was_found_due_is_left_to_the_sender",
+    ),
+    _mistake(
         "a limiter that saves up the slots nobody used",
         _in(
             PACING,
