@@ -11,6 +11,10 @@ CALLS_PER_SECOND = 7.0
 """Even spacing; a burst of 40 and a wait breaks Graph's sliding window, 7 a second never does (35 in 5 s)."""
 
 
+IDLE = 1.0
+"""Seconds after which a slot was not taken late: there was nothing to call for."""
+
+
 class Clock:
     """The machine's clock, and what runs beside the work at hand. Tests hand in one of their own."""
 
@@ -74,7 +78,9 @@ class Pace:
 
     def take(self) -> None:
         """Use the slot."""
-        self._free_at = max(self._free_at, self._clock.monotonic() - self._catches_up) + self._spacing
+        now = self._clock.monotonic()
+        begins = now if now - self._free_at > IDLE else max(self._free_at, now - self._catches_up)
+        self._free_at = begins + self._spacing
 
     def pause(self, seconds: float) -> None:
         """Nobody calls for that long: Graph asked for it."""

@@ -616,8 +616,8 @@ SENDING = (
         "a limiter that saves up the slots nobody used",
         _in(
             PACING,
-            "max(self._free_at, self._clock.monotonic() - self._catches_up) + self._spacing",
-            "self._free_at + self._spacing",
+            "now if now - self._free_at > IDLE else max(self._free_at",
+            "min(self._free_at",
         ),
         "test_graph.py::test_calls_are_spaced_evenly_and_idle_slots_not_saved_up",
     ),
