@@ -6,7 +6,7 @@ TOOLS := .venv/.tools
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 LOCK = $(BIN)/uv pip compile --quiet --generate-hashes $(if $(UPGRADE),--upgrade)
 
-.PHONY: demo console start test soak mutants check format emulators pictures setup lock audit sbom help
+.PHONY: demo console start test soak mutants check format emulators pictures bench bench-large setup lock audit sbom help
 
 help:
 	@echo "make demo       the whole way of 1,000 people, on the embedded database and the emulators"
@@ -17,6 +17,8 @@ help:
 	@echo "make mutants    plant mistakes in a copy, one by one, and see that a test kills each"
 	@echo "make check      format, lint, types and the tests (which lint the SQL)"
 	@echo "make emulators  an HR API and a Graph on this machine, without the rest of make start"
+	@echo "make bench      every figure of docs/benchmarks.md, measured anew: about 15 minutes on a quiet machine"
+	@echo "make bench-large  the same with 1,000,000 people, once each: about an hour, 4 GB of memory, 5 GB of disk"
 	@echo "make pictures   docs/img/, the operators' page as README shows it (needs a chromium)"
 	@echo "make lock       requirements*.txt, with hashes, from requirements*.in (UPGRADE=1: the newest that fit)"
 	@echo "make audit      known vulnerabilities of what is locked (asks the package index)"
@@ -55,6 +57,12 @@ format: $(READY)
 emulators: $(READY)
 	$(BIN)/python -m provisioning --settings local.settings.example.json migrate
 	$(BIN)/python -m tests.emulators
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench
+
+bench-large: $(READY)
+	$(BIN)/python -m tests.bench --large --page docs/benchmarks-large.md
 
 pictures: $(READY)
 	$(BIN)/python -m tests.pictures

@@ -314,7 +314,7 @@ def _waiting(work: Work, dates: _DaysAhead) -> dict[str, int]:
     for job in (Job.CREATE, Job.UPDATE):
         people = work.book.people(work.mapping)
         rules = naming.looking_ahead(work.rules(job))
-        made = work.plan(dates.noting(people) if job is Job.CREATE else people, rules)
+        made = work.outline(dates.noting(people) if job is Job.CREATE else people, rules)
         due |= {d.key for d in made.due}
         parked |= {p.key for p in made.parked}
     return {"due": len(due - held - parked), "held": len(held), "parked": len(parked)}

@@ -147,12 +147,14 @@ def _check_levels(document: Any) -> None:
         levels += 1
         if levels > MOST_LEVELS:
             raise Refused(_TOO_DEEP)
-        children = (child for node in nodes for child in _children(node))
-        nodes = [child for child in children if isinstance(child, dict | list)]
+        nodes = [child for node in nodes for child in _children(node) if type(child) in _NESTED]
+
+
+_NESTED = (dict, list)
 
 
 def _children(node: Any) -> Iterable[Any]:
-    return node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return node.values() if type(node) is dict else node if type(node) is list else ()
 
 
 def _not_json(body: bytes, error: json.JSONDecodeError) -> str:

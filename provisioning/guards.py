@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioning.plan import Due
+from provisioning.plan import Going
 
 DISABLES = "disables"
 CHANGES = "changes"
@@ -85,15 +85,15 @@ class Differences:
     emptied: dict[str, set[str]] = field(default_factory=dict)
     renamed: set[str] = field(default_factory=set)
 
-    def add(self, due: Due, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    def add(self, due: Going, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """Compare what was sent of somebody with what is due."""
         for path in changed_paths(before, after):
             old, new = before.get(path), after.get(path)
-            self.people.setdefault(path, []).append(due.user.employee_id)
+            self.people.setdefault(path, []).append(due.employee_id)
             shown = self.examples.setdefault(path, [])
             if len(shown) < EXAMPLES:
-                shown.append({"employee_id": due.user.employee_id, "old": old, "new": new})
-            if new is None and path in after and due.user.active:
+                shown.append({"employee_id": due.employee_id, "old": old, "new": new})
+            if new is None and path in after and due.active:
                 self.emptied.setdefault(path, set()).add(due.key)
             if path in IDENTITY:
                 self.renamed.add(due.key)
@@ -105,7 +105,8 @@ class Differences:
 
 def changed_paths(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """The attributes of which two SCIM users differ."""
-    return sorted(p for p in before.keys() | after.keys() if before.get(p) != after.get(p))
+    differing = [p for p, value in after.items() if before.get(p) != value]
+    return sorted(differing + [p for p, value in before.items() if value is not None and p not in after])
 
 
 class Guard:
@@ -120,14 +121,14 @@ class Guard:
         self._emptied: dict[str, set[str]] = {}
         self._had: dict[str, int] = {}
 
-    def weigh(self, due: Iterable[Due], differences: Differences) -> list[Held]:
+    def weigh(self, due: Iterable[Going], differences: Differences) -> list[Held]:
         """Who of these people is held, and why; the others are let go, and count for whoever is weighed later.
 
         `differences` are those of everybody due who was sent before; `learn` what `unknown` asks for first.
         """
         due = list(due)
         unapproved = [d for d in due if not self.is_approved(d)]
-        kinds: dict[Kind, list[Due]] = {}
+        kinds: dict[Kind, list[Going]] = {}
         for one in unapproved:
             for kind in self._kinds(one, one.key in differences.renamed):
                 kinds.setdefault(kind, []).append(one)
@@ -138,7 +139,7 @@ class Guard:
                 stopped.attributes = differences.told()
         waits = {employee_id for h in held for employee_id in h.people}
         for one in due:
-            if one.user.employee_id not in waits:
+            if one.employee_id not in waits:
                 self._let(one, differences)
         return held
 
@@ -154,19 +155,19 @@ class Guard:
         """So many people had these attributes when they were last sent."""
         self._had.update(had)
 
-    def is_let_go(self, due: Due) -> bool:
+    def is_let_go(self, due: Going) -> bool:
         """Whether this very state of hers was weighed and let go before."""
-        return self._let_go.get(due.key) == due.user.hash
+        return self._let_go.get(due.key) == due.hash
 
-    def is_approved(self, due: Due) -> bool:
+    def is_approved(self, due: Going) -> bool:
         """Whether somebody approved this very state of hers."""
-        return due.user.hash in self._known.approved.get(due.key, ())
+        return due.hash in self._known.approved.get(due.key, ())
 
-    def counts_as_disable(self, due: Due) -> bool:
+    def counts_as_disable(self, due: Going) -> bool:
         """Whether her going counts among the disables of 24 h: expected and approved ones do not."""
         return due.disables and not due.expected and not self.is_approved(due)
 
-    def _kinds(self, due: Due, renamed: bool) -> list[Kind]:
+    def _kinds(self, due: Going, renamed: bool) -> list[Kind]:
         """The classes a person falls in; whether the class is held is another question.
 
         Who is disabled by hand was named by somebody: only a mark stands before that.
@@ -174,25 +175,25 @@ class Guard:
         if due.by_hand:
             return [(PROTECTED, "")] if due.protected and due.disables else []
         waiting_first_load = due.key in self._known.waiting.get((FIRST_LOAD, ""), ())
-        first = not due.person.sent and (not self._known.people_sent or waiting_first_load)
-        if first and due.key not in self._known.named and due.person.forced_token is None:
+        first = not due.sent and (not self._known.people_sent or waiting_first_load)
+        if first and due.key not in self._known.named and not due.forced:
             return [(FIRST_LOAD, "")]
         kinds: list[Kind] = []
         if self._known.changed_mapping and due.changed:
             kinds.append((MAPPING, self._known.changed_mapping))
-        if due.protected and due.person.known and (due.disables or renamed):
+        if due.protected and due.known and (due.disables or renamed):
             kinds.append((PROTECTED, ""))
         if due.disables and due.moved_to:
             kinds.append((MOVED, ""))
         if due.disables:
             return kinds if due.expected else [*kinds, (DISABLES, "")]
-        if not due.person.sent:
+        if not due.sent:
             kinds.append((CREATES, ""))
         elif due.changed:
             kinds.append((CHANGES, ""))
         return kinds
 
-    def _held(self, kind: Kind, people: list[Due]) -> Held | None:
+    def _held(self, kind: Kind, people: list[Going]) -> Held | None:
         """Those of a class who must wait: who waits already, and the others where they are too many."""
         waiting = self._known.waiting.get(kind, frozenset())
         fresh = [d for d in people if d.key not in waiting]
@@ -200,9 +201,9 @@ class Guard:
         stopped = people if reason else [d for d in people if d.key in waiting]
         if not stopped:
             return None
-        return Held(kind, reason or "", {d.user.employee_id: d.user.hash for d in stopped})
+        return Held(kind, reason or "", {d.employee_id: d.hash for d in stopped})
 
-    def _too_many(self, name: str, fresh: list[Due]) -> str | None:
+    def _too_many(self, name: str, fresh: list[Going]) -> str | None:
         """Why people of a class may not go; None where they may."""
         count, limits = len(fresh), self._known.limits
         if not fresh:
@@ -214,7 +215,7 @@ class Guard:
         if name == PROTECTED:
             return f"{_people(count)} marked as Protected would be disabled or get another externalId or userName"
         if name == MOVED:
-            shown = ", ".join(f"{d.user.employee_id} to {d.moved_to}" for d in fresh[:EXAMPLES])
+            shown = ", ".join(f"{d.employee_id} to {d.moved_to}" for d in fresh[:EXAMPLES])
             told = (
                 f"{_people(count)} would be disabled, and active in another HR system with that userName or work e-mail"
             )
@@ -233,7 +234,7 @@ class Guard:
         word = "would change" if name == CHANGES else "would be created"
         return f"{_people(self._many[name] + count)} {word} in one run; at most {limit} may"
 
-    def _emptied_by_many(self, due: Iterable[Due], differences: Differences) -> list[Held]:
+    def _emptied_by_many(self, due: Iterable[Going], differences: Differences) -> list[Held]:
         """Those who lose an attribute that more than 5 % of the people who had it lose, in this run so far."""
         by_key, held = {d.key: d for d in due}, []
         for path, keys in sorted(differences.emptied.items()):
@@ -245,11 +246,11 @@ class Guard:
             stopped = people if many else [d for d in people if d.key in before]
             if stopped:
                 told = f"{path} turns null for {_people(len(losing))} of {total} who had it" if many else ""
-                held.append(Held((ATTRIBUTE, path), told, {d.user.employee_id: d.user.hash for d in stopped}))
+                held.append(Held((ATTRIBUTE, path), told, {d.employee_id: d.hash for d in stopped}))
         return held
 
-    def _let(self, due: Due, differences: Differences) -> None:
-        self._let_go[due.key] = due.user.hash
+    def _let(self, due: Going, differences: Differences) -> None:
+        self._let_go[due.key] = due.hash
         if self.is_approved(due):
             return
         if self.counts_as_disable(due):

@@ -52,7 +52,7 @@ from provisioning.hr import HrApi
 from provisioning.ledger import Lease, Ledger
 from provisioning.mirror import Fetch, Table
 from provisioning.pacing import Clock
-from provisioning.plan import Due, Job, Parked, Rules
+from provisioning.plan import Brief, Due, G, Going, Job, Parked, Rules
 from provisioning.runs import RUN_SECONDS, Observer, Report, Work, no_counts
 from provisioning.scim import MOST_OPERATIONS
 from provisioning.settings import HR, Settings, Share
@@ -77,6 +77,9 @@ SHRINK_FLOOR = 2
 """An endpoint may always lose so many records: of five locations, one is a fifth."""
 
 INGEST_LEASE = "ingest"
+
+_NEW, _CHANGED = "+", "="
+"""How a line of the spool begins; a row's JSON follows."""
 
 
 # --- ingest -------------------------------------------------------------------------------------------------------
@@ -236,14 +239,12 @@ def _spool_changes(
 
 def _spool(db: Database, fetch: Fetch, rows: Sequence[mirror.Values], spool: TextIO, *, partial: bool) -> None:
     """`partial`: of a few records a field that none has proves nothing, and its column keeps what it holds."""
-    known = [r for r in rows if mirror.canonical_key(r[fetch.table.key.name]) in fetch.held_keys]
-    held = tables.held(db, fetch.table, known) if known else {}
+    held = tables.held(db, fetch.table, rows) if rows and fetch.held_keys else {}
     if partial:
         keys = [str(row[fetch.table.key.name]) for row in rows]
         rows = [fetch.kept(row, held[k]) if k in held else row for k, row in zip(keys, rows, strict=True)]
     for is_new, row in fetch.changes(list(rows), held):
-        told = {name: value for name, value in row.items() if value is not None}  # what is not there is NULL
-        spool.write(json.dumps((is_new, told)) + "\n")
+        spool.write(f"{_NEW if is_new else _CHANGED}{tables.as_text(row)}\n")
 
 
 _WORDLESS = re.compile(
@@ -308,17 +309,17 @@ def _write_spooled(db: Database, fetch: Fetch, spool: TextIO, newer: set[str]) -
     spool.seek(0)
     key = fetch.table.key.name
 
-    def changes() -> Iterator[tuple[bool, mirror.Values]]:
+    def changes() -> Iterator[tuple[bool, str]]:
         for line in spool:
-            is_new, row = json.loads(line)
-            if mirror.canonical_key(row[key]) not in newer:
-                yield is_new, row
+            is_new, text = line[0] == _NEW, line[1:-1]
+            if not newer or mirror.canonical_key(json.loads(text)[key]) not in newer:
+                yield is_new, text
             elif is_new:
                 fetch.inserted, fetch.unchanged = fetch.inserted - 1, fetch.unchanged + 1
             else:
                 fetch.updated, fetch.unchanged = fetch.updated - 1, fetch.unchanged + 1
 
-    tables.write(db, fetch.table, changes())
+    tables.write_texts(db, fetch.table, changes())
 
 
 def _count_fetch(fetch: Fetch, missing: int, report: Report) -> None:
@@ -352,7 +353,7 @@ class Selection:
         """Whether it says how many go."""
         return self.limit is not None or bool(self.only)
 
-    def of(self, due: Sequence[Due], waiting: Set[str] = frozenset()) -> list[Due]:
+    def of(self, due: Sequence[G], waiting: Set[str] = frozenset()) -> list[G]:
         """Those of the people due who were named, in their order; a limit is not used up by who waits for approval."""
         passed_over = waiting if self.limit is not None and not self.only else frozenset()
         return [d for d in due if self._has(d.key) and d.key not in passed_over][: self.limit]
@@ -442,7 +443,7 @@ def _send_due(work: Work, lease: Lease, rules: Rules, selection: Selection, how:
 
 
 def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
-    """Weigh everybody due, write down who is held, and keep ids only: of a first load, it is everybody's data."""
+    """Weigh everybody due, write down who is held, and keep ids only: of a first load, it is everybody."""
     book, report = work.book, work.report
     work.accept_first_mapping()
     changed = work.changed_mapping()
@@ -450,10 +451,10 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     condition = ("where_modified", *ledger.modified_parameters(rules.now)) if narrowed else ()
     if rules.job is Job.CREATE:
         naming.give(work, rules)
-    made = work.plan(book.people(work.mapping, *condition), rules, narrowed=narrowed)
+    made = work.outline(book.people(work.mapping, *condition), rules, narrowed=narrowed)
     _warn_of_unknown_tables(work, made.tables)
     waiting = _waiting(work, rules)
-    due = [d for d in made.due if d.person.forced_token is None]  # the forced come by themselves
+    due = [d for d in made.due if not d.forced]  # the forced come by themselves
     chosen = selection.of(due, _keys(h.people for h in waiting if h.kind[0] != guards.FIRST_LOAD))
     guard = work.guard(waiting, changed, named={d.key for d in chosen} if selection.named else frozenset())
     held = _weigh_mapping(work, rules, guard, due, changed) if changed else weighing.weigh(book, rules, guard, due)
@@ -465,7 +466,7 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
     if others := len(due) - len(chosen):
         report.note(f"{others} more people are due whom --limit or --only leaves out.")
     going_today, short = affordable(work, rules, going, stopped | _keys(h.people for h in waiting))
-    ids, parked = [d.user.employee_id for d in going_today], selection.of_parked(made.parked)
+    ids, parked = [d.employee_id for d in going_today], selection.of_parked(made.parked)
     return _Decided(ids, parked, guard, len(going) - len(ids), short, narrowed or selection.named)
 
 
@@ -486,28 +487,30 @@ def _waiting(work: Work, rules: Rules) -> list[Hold]:
     return [h for h in found if h not in over]
 
 
-def _weigh_mapping(work: Work, rules: Rules, guard: Guard, due: Sequence[Due], changed: str) -> list[guards.Held]:
+def _weigh_mapping(work: Work, rules: Rules, guard: Guard, due: Sequence[Going], changed: str) -> list[guards.Held]:
     """As usual, under a mapping that nobody approved: its hold names everybody it touches, whichever job finds it."""
     naming.give(work, work.rules(Job.CREATE))
-    rows = list(work.book.people(work.mapping))
-    touched = {d.key: d for job in (Job.CREATE, Job.UPDATE) for d in work.plan(rows, work.rules(job)).due if d.changed}
-    mine = {d.key for d in due}
-    everybody = [*due, *(d for key, d in touched.items() if key not in mine)]
-    held = weighing.weigh(work.book, rules, guard, everybody)
+    everybody = {d.key: d for d in due}
+    for job in (Job.CREATE, Job.UPDATE):
+        touched = work.outline(work.book.people(work.mapping), work.rules(job)).due
+        everybody.update({d.key: d for d in touched if d.changed and d.key not in everybody})
+    held = weighing.weigh(work.book, rules, guard, list(everybody.values()))
     kind = (guards.MAPPING, changed)
     hold = next((h for h in held if h.kind == kind), None) or guards.Held(kind, "", {})
-    leaving = sum(d.disables for d in everybody if d.user.employee_id in hold.people)
-    left = sum(plan.has_left_scope(p, rules) for p in rows)
+    leaving = sum(d.disables for d in everybody.values() if d.employee_id in hold.people)
+    left = sum(plan.has_left_scope(p, rules) for p in work.book.people(work.mapping))
     hold.reason = guards.mapping_reason(len(hold.people), leaving, left)
     return [*(h for h in held if h is not hold), hold]
 
 
-def _over(made: plan.Plan, waiting: Sequence[Hold], *, narrowed: bool) -> set[str]:
+def _over(made: plan.Plan[Brief], waiting: Sequence[Hold], *, narrowed: bool) -> set[str]:
     """Keys of people about whom this run has decided, or who are no longer in the view: what held them may be over.
 
     Who is parked, or forced and weighed later, is not among them: she would slip out of her hold.
     """
-    undecided = {p.key for p in made.parked} | {d.key for d in made.due if d.person.forced_token is not None}
+    if not waiting:
+        return set()
+    undecided = {p.key for p in made.parked} | {d.key for d in made.due if d.forced}
     gone = set() if narrowed else _keys(h.people for h in waiting if h.due_on is None) - made.seen
     return (made.looked_at | gone) - undecided
 
@@ -520,7 +523,7 @@ def _hold(work: Work, held: Sequence[guards.Held], over: set[str], *, named: boo
             work.report.exit_code = 3
 
 
-def affordable(work: Work, rules: Rules, due: Sequence[Due], held: set[str]) -> tuple[list[Due], str | None]:
+def affordable(work: Work, rules: Rules, due: Sequence[G], held: set[str]) -> tuple[list[G], str | None]:
     """As many as the day's calls suffice for, and why not all: leavers, then joiners, then changes, over all jobs."""
     left = work.calls_left()
     if calls(len(due)) <= left:
@@ -528,7 +531,7 @@ def affordable(work: Work, rules: Rules, due: Sequence[Due], held: set[str]) -> 
     first = [d for d in due if d.group in (plan.Group.FORCED, plan.Group.LEAVER)]
     other, group = (Job.UPDATE, plan.Group.LEAVER) if rules.job is Job.CREATE else (Job.CREATE, plan.Group.JOINER)
     ahead = naming.looking_ahead(replace(rules, job=other, resend_since=None))
-    others = work.plan(work.book.people(work.mapping), ahead).due
+    others = work.outline(work.book.people(work.mapping), ahead).due
     kept = calls(sum(d.group is group and d.key not in held for d in others))
     people = max(min(len(first), left * MOST_OPERATIONS), (left - kept) * MOST_OPERATIONS)
     told = f"of the {work.budget.daily_limit} calls of 24 h (GRAPH_DAILY_CALL_LIMIT) {left} are left for this run"
@@ -805,12 +808,12 @@ def _check_held(work: Work, rules: Rules, due: Due) -> None:
 
 def _weigh_alone(work: Work, rules: Rules, guard: Guard, due: Due) -> list[guards.Held]:
     """Weigh one person; beside all who are due where it takes many to tell: an attribute she loses, a first load."""
-    beside: list[Due] = []
+    beside: list[Brief] = []
     if not work.book.people_sent():
         naming.give(work, work.rules(Job.CREATE))
-        beside = plan.make(work.book.people(work.mapping), work.rules(Job.CREATE)).due
+        beside = plan.outline(work.book.people(work.mapping), work.rules(Job.CREATE)).due
     elif weighing.differences(work.book, rules, [due]).emptied:
-        beside = plan.make(work.book.people(work.mapping), work.rules(Job.UPDATE)).due
+        beside = plan.outline(work.book.people(work.mapping), work.rules(Job.UPDATE)).due
     held = weighing.weigh(work.book, rules, guard, [due, *(d for d in beside if d.key != due.key)])
     for one in held:
         _leave_its_words(one)

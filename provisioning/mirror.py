@@ -7,8 +7,9 @@ text by code point, times to the precision the column keeps, numbers as numbers.
 import functools
 import re
 import struct
+import sys
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -88,18 +89,52 @@ class Table:
 
     def column(self, field_name: str) -> Column | None:
         """The column for a field, without regard to case."""
-        found = self._as_spelled.get(field_name)
-        if found is None and (found := self._by_name.get(field_name.casefold())):
-            self._as_spelled[field_name] = found  # a company is millions of fields under a few dozen names
-        return found
+        return self.as_spelled[field_name]
 
     @functools.cached_property
-    def _as_spelled(self) -> dict[str, Column]:
-        return {}
+    def as_spelled(self) -> "_Columns":
+        """Columns by the names of fields: a company is millions of fields under a few dozen names."""
+        return _Columns(self._by_name)
+
+    @functools.cached_property
+    def forms(self) -> tuple[tuple[str, bool, Callable[[Any], Any]], ...]:
+        """Each column's name, whether it may be null, and what brings a value to its form."""
+        return tuple((c.name, c.nullable, form(c)) for c in self.columns)
+
+    @functools.cached_property
+    def key_form(self) -> Callable[[Any], Any]:
+        """What brings a key to its form."""
+        return form(self.key)
+
+    def read(self, cells: Sequence[Any], row: Values | None = None) -> Values:
+        """A row of the table as the database gave it, in the same forms; `row` itself where it is no other."""
+        if row is not None and list(row) == self.names:
+            given = tuple(row.values())
+            if given == cells or given == tuple(map(_as_text, cells)):
+                return row
+        return {c.name: held(cell, c) for c, cell in zip(self.columns, cells, strict=True)}
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """The columns' names."""
+        return [c.name for c in self.columns]
 
     @functools.cached_property
     def _by_name(self) -> dict[str, Column]:
         return {c.name.casefold(): c for c in self.columns}
+
+
+class _Columns(dict[str, Column | None]):
+    """The columns of fields as HR spells them, found without regard to case when a spelling is met first."""
+
+    def __init__(self, by_name: Mapping[str, Column]) -> None:
+        self._by_name = by_name
+
+    def __missing__(self, field_name: str) -> Column | None:
+        found = self._by_name.get(field_name.casefold())
+        if found is not None:
+            self[field_name] = found
+        return found
 
 
 @dataclass(frozen=True)
@@ -236,25 +271,28 @@ class Fetch:
 
     def _canonical(self, key: Any) -> str:
         """A key as it is compared, in the form of its column where it has it: 007 is 7 in a column of numbers."""
-        if not canonical_key(key):
+        canonical = canonical_key(key)
+        if not canonical:
             return ""
         try:
-            return canonical_key(typed(key, self.table.key))
+            formed = self.table.key_form(key)
         except ValueError:
-            return canonical_key(key)[:LONGEST_KEY]
+            return canonical[:LONGEST_KEY]
+        return canonical if formed is key else canonical_key(formed)
 
     def _values(self, fields: Iterable[tuple[str, Any]]) -> tuple[Values, list[str]]:
         values: Values = {}
         reasons = []
+        columns, respelled = self.table.as_spelled, self.spelling.respelled
         for name, value in self.spelling.fields(fields):
-            column = self.table.column(name)
+            column = columns[name]
             if column is None:
                 self._note_unknown(name, value)
                 continue
             if column is self._source_column:
                 self.gives_source = True
                 continue
-            if column.type in spelling.DATED or (column.type in spelling.NUMERIC and self.spelling.decimal_separator):
+            if column.type in respelled:
                 try:
                     value = self.spelling.meant(value, column.type)
                 except ValueError as exc:
@@ -265,10 +303,9 @@ class Fetch:
                 reasons.append(f"{column.name}: two fields give different values for it")
             else:
                 values[column.name] = value
-                self._fields.add(column.name)
         if self._source_column:
             values[self._source_column.name] = self.spelling.source
-            self._fields.add(self._source_column.name)
+        self._fields.update(values)
         return values, reasons
 
     @functools.cached_property
@@ -283,17 +320,21 @@ class Fetch:
             self.unknown_fields.add(told(name))
 
     def _typed(self, values: Values) -> tuple[Values, list[str]]:
-        row, reasons = {}, []
+        row: Values = {}
+        reasons = []
         fitting = self._fitting = self._fitting or [0] * len(self.table.columns)
-        for place, column in enumerate(self.table.columns):
-            value = values.get(column.name)
+        for place, (name, nullable, formed) in enumerate(self.table.forms):
+            value = values.get(name)
+            if value is None and nullable:
+                row[name] = None
+                continue
             try:
-                row[column.name] = typed(value, column)
+                row[name] = formed(value)
             except ValueError as exc:
-                reasons.append(f"{column.name}: {exc}")
-                self._count_unfit(column.name)
+                reasons.append(f"{name}: {exc}")
+                self._count_unfit(name)
             else:
-                fitting[place] += value is not None
+                fitting[place] += 1
         return row, reasons
 
     def _count_unfit(self, name: str) -> None:
@@ -312,12 +353,31 @@ class Fetch:
                 self._emptied[name] = self._emptied.get(name, 0) + 1
 
 
-def flatten(record: Record, prefix: str = "") -> Iterable[tuple[str, Any]]:
+def flatten(record: Record) -> Iterable[tuple[str, Any]]:
     """Fields of a record, nested objects joined with `_`: {"Name": {"FirstName": …}} → Name_FirstName."""
+    found: Values = {}
+    nested = 0
+    for name, value in record.items():
+        if not isinstance(value, dict):
+            found[name] = value
+            continue
+        if not value:
+            return _walked(record, "")
+        nested += len(value) - 1
+        for inner, part in value.items():
+            found[f"{name}_{inner}"] = part
+            if isinstance(part, dict):
+                return _walked(record, "")
+    comes_once = len(found) == len(record) + nested
+    return found.items() if comes_once else _walked(record, "")
+
+
+def _walked(record: Record, prefix: str) -> list[tuple[str, Any]]:
+    """The same for any record, every field as often as it is there."""
     found: list[tuple[str, Any]] = []
     for name, value in record.items():
         if isinstance(value, dict):
-            found += flatten(value, f"{prefix}{name}_") if value else [(f"{prefix}{name}", None)]
+            found += _walked(value, f"{prefix}{name}_") if value else [(f"{prefix}{name}", None)]
         else:
             found.append((f"{prefix}{name}", value))
     return found
@@ -352,6 +412,12 @@ def typed(value: Any, column: Column) -> Any:
     return form(value, column)
 
 
+def form(column: Column) -> Callable[[Any], Any]:
+    """`typed` for one column, made once: the usual value of its type is taken at a glance, any other looked into."""
+    make = _USUAL.get(column.type)
+    return make(column) if make else lambda value: typed(value, column)
+
+
 def held(value: Any, column: Column) -> Any:
     """What the database gave for a column, in the same form. What cannot be read counts as different from anything."""
     if value is None or (type(value) is str and column.type in ("varchar", "nvarchar")):
@@ -364,6 +430,11 @@ def held(value: Any, column: Column) -> Any:
         return (value,)
 
 
+def _as_text(cell: Any) -> Any:
+    """A cell as it is kept here where its form is the driver's text of it: dates and numbers of SQL Server."""
+    return str(cell) if type(cell) in (date, Decimal) else cell
+
+
 def _plain(value: Any) -> Any:
     return (
         value.isoformat(sep=" ")
@@ -372,6 +443,77 @@ def _plain(value: Any) -> Any:
         if isinstance(value, date)
         else value
     )
+
+
+def _usual_text(column: Column) -> Callable[[Any], Any]:
+    most = column.length if column.length >= 0 else sys.maxsize
+
+    def formed(value: Any) -> Any:
+        if type(value) is str and len(value) <= most and value.isascii() and "\0" not in value:
+            return value
+        return typed(value, column)
+
+    return formed
+
+
+def _usual_integer(column: Column) -> Callable[[Any], Any]:
+    least, most = _INTEGERS[column.type]
+
+    def formed(value: Any) -> Any:
+        return value if type(value) is int and least <= value <= most else typed(value, column)
+
+    return formed
+
+
+def _usual_bit(column: Column) -> Callable[[Any], Any]:
+    def formed(value: Any) -> Any:
+        return int(value) if value is True or value is False else typed(value, column)
+
+    return formed
+
+
+def _usual_date(column: Column) -> Callable[[Any], Any]:
+    def formed(value: Any) -> Any:
+        dashed = type(value) is str and len(value) == 10 and value[4] == value[7] == "-"
+        return value if dashed and _exists(date, value) else typed(value, column)
+
+    return formed
+
+
+def _usual_moment(column: Column) -> Callable[[Any], Any]:
+    digits = column.scale
+    if not digits:
+        return lambda value: typed(value, column)
+    written = re.compile(rf"(\d{{4}}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{{1,{digits}}}))?Z?", re.ASCII)
+
+    def formed(value: Any) -> Any:
+        match = written.fullmatch(value) if type(value) is str else None
+        if match is None:
+            return typed(value, column)
+        day, clock, fraction = match.groups("")
+        moment = f"{day} {clock}"
+        return f"{moment}.{fraction:0<{digits}}" if _exists(datetime, moment) else typed(value, column)
+
+    return formed
+
+
+def _exists(kind: type[date], text: str) -> bool:
+    """Whether the calendar has such a day, or such a second."""
+    try:
+        kind.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+_USUAL: Mapping[str, Callable[[Column], Callable[[Any], Any]]] = {
+    "varchar": _usual_text,
+    "nvarchar": _usual_text,
+    **dict.fromkeys(_INTEGERS, _usual_integer),
+    "bit": _usual_bit,
+    "date": _usual_date,
+    "datetime2": _usual_moment,
+}
 
 
 def _text(value: Any, column: Column) -> str:

@@ -11,6 +11,10 @@ CALLS_PER_SECOND = 7.0
 """Even spacing; a burst of 40 and a wait breaks Graph's sliding window, 7 a second never does (35 in 5 s)."""
 
 
+IDLE = 1.0
+"""Seconds after which a slot was not taken late: there was nothing to call for."""
+
+
 class Clock:
     """The machine's clock, and what runs beside the work at hand. Tests hand in one of their own."""
 
@@ -57,12 +61,15 @@ class Clock:
 
 
 class Pace:
-    """When the next call may start. Slots that pass unused are not saved up."""
+    """When the next call may start. Slots that pass unused are not saved up.
 
-    def __init__(self, clock: Clock, calls_per_second: float = CALLS_PER_SECOND) -> None:
+    `catches_up`: seconds by which a call that comes late does not delay those after it, less than the spacing.
+    """
+
+    def __init__(self, clock: Clock, calls_per_second: float = CALLS_PER_SECOND, catches_up: float = 0.0) -> None:
         """Start with a slot that is free at once."""
         self._clock = clock
-        self._spacing = 1.0 / calls_per_second
+        self._spacing, self._catches_up = 1.0 / calls_per_second, catches_up
         self._free_at = 0.0
 
     def wait_left(self) -> float:
@@ -71,7 +78,9 @@ class Pace:
 
     def take(self) -> None:
         """Use the slot."""
-        self._free_at = max(self._free_at, self._clock.monotonic()) + self._spacing
+        now = self._clock.monotonic()
+        begins = now if now - self._free_at > IDLE else max(self._free_at, now - self._catches_up)
+        self._free_at = begins + self._spacing
 
     def pause(self, seconds: float) -> None:
         """Nobody calls for that long: Graph asked for it."""

@@ -1,12 +1,11 @@
 """Who is due, in which order, and who is parked and why. Pure: everything it decides from is handed in."""
 
-import graphlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from provisioning import scim
@@ -182,6 +181,95 @@ class Due:
         """Whether what goes differs from what went last."""
         return self.user.hash != self.person.sent_hash
 
+    @property
+    def forced(self) -> bool:
+        """Whether somebody asked for her by name."""
+        return self.person.forced_token is not None
+
+    @property
+    def known(self) -> bool:
+        """Whether something was sent of her, or perhaps sent."""
+        return self.person.known
+
+    @property
+    def sent(self) -> bool:
+        """Whether something was accepted for her."""
+        return self.person.sent
+
+    @property
+    def employee_id(self) -> str:
+        """As the view spells it."""
+        return self.user.employee_id
+
+    @property
+    def external_id(self) -> str:
+        """By which Entra finds her."""
+        return self.user.external_id
+
+    @property
+    def manager_id(self) -> str | None:
+        """Her manager's externalId."""
+        return self.user.manager_id
+
+    @property
+    def hash(self) -> str:
+        """Of what goes."""
+        return self.user.hash
+
+    @property
+    def active(self) -> bool:
+        """Whether she goes as active."""
+        return self.user.active
+
+    def brief(self, key: str) -> "Brief":
+        """Without her data; `key` is hers."""
+        return Brief(
+            key=key,
+            employee_id=self.employee_id,
+            external_id=key if self.external_id == key else self.external_id,
+            manager_id=self.manager_id,
+            hash=self.hash,
+            group=self.group,
+            active=self.active,
+            disables=self.disables,
+            expected=self.expected,
+            protected=self.protected,
+            by_hand=self.by_hand,
+            sent=self.sent,
+            known=self.known,
+            forced=self.forced,
+            changed=self.changed,
+            moved_to=self.moved_to,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """Somebody who must go, as far as a whole company is kept in memory: see `Due`. Her data are read again."""
+
+    key: str
+    employee_id: str
+    external_id: str
+    manager_id: str | None
+    hash: str
+    group: Group
+    active: bool
+    disables: bool
+    expected: bool
+    protected: bool
+    by_hand: bool
+    sent: bool
+    known: bool
+    forced: bool
+    changed: bool
+    moved_to: str | None = None
+
+
+Going = Due | Brief
+"""Somebody who must go; guards and the order ask for no more than both have."""
+
+G = TypeVar("G", Due, Brief)
+
 
 @dataclass(frozen=True, slots=True)
 class Parked:
@@ -203,19 +291,28 @@ Verdict = Due | Parked | None
 
 
 @dataclass
-class Plan:
+class Plan(Generic[G]):
     """What a run will do. `due` is in sending order.
 
-    `seen` are the keys of everybody in the rows at hand, `looked_at` of those whom this job decides about. `agreed`:
-    who is disabled by hand while HR has ended her, too, and Entra was told. `tables`: of which the rows say they are.
+    `people`: the keys of everybody in the rows at hand, and whether this job decides about her. `agreed`: who is
+    disabled by hand while HR has ended her, too, and Entra was told. `tables`: of which the rows say they are.
     """
 
-    due: list[Due]
+    due: list[G]
     parked: list[Parked]
-    seen: set[str] = field(default_factory=set)
-    looked_at: set[str] = field(default_factory=set)
+    people: dict[str, bool] = field(default_factory=dict)
     agreed: list[str] = field(default_factory=list)
     tables: set[str] = field(default_factory=set)
+
+    @property
+    def seen(self) -> Set[str]:
+        """Keys of everybody in the rows at hand."""
+        return self.people.keys()
+
+    @property
+    def looked_at(self) -> set[str]:
+        """Keys of those about whom this job decides."""
+        return {key for key, decided in self.people.items() if decided}
 
 
 def judge(person: Person, rules: Rules) -> Verdict:
@@ -223,15 +320,24 @@ def judge(person: Person, rules: Rules) -> Verdict:
     return _assess(person, rules)[0]
 
 
-def make(people: Iterable[Person], rules: Rules) -> Plan:
+def make(people: Iterable[Person], rules: Rules) -> Plan[Due]:
     """Judge everybody, in one pass; park those who share an EmployeeId or, being active, a userName."""
-    rows, names, looked_at = _Rows(), _Names(), set()
-    verdicts: dict[str, Due | Parked] = {}
+    return _made(people, rules, lambda due, key: due)
+
+
+def outline(people: Iterable[Person], rules: Rules) -> Plan[Brief]:
+    """The same of a whole company, of which no more is kept than keys, names, and who is due in brief."""
+    return _made(people, rules, Due.brief)
+
+
+def _made(people: Iterable[Person], rules: Rules, kept: Callable[[Due, str], G]) -> Plan[G]:
+    rows, names = _Rows(), _Names()
+    looked_at: dict[str, bool] = {}
+    verdicts: dict[str, G | Parked] = {}
     agreed: dict[str, str] = {}
     for person in people:
         key = same_key(person.employee_id)
-        if _looked_at(person, rules):
-            looked_at.add(key)
+        looked_at[key] = _looked_at(person, rules) or looked_at.get(key, False)
         if not rows.speaks(key, _place(person, rules)):
             continue
         if key not in rows.doubled:
@@ -239,7 +345,7 @@ def make(people: Iterable[Person], rules: Rules) -> Plan:
             agreed.pop(key, None)
         verdict, identity = _assess(person, rules)
         if verdict is not None:
-            verdicts[key] = verdict
+            verdicts[key] = kept(verdict, key) if isinstance(verdict, Due) else verdict
         if person.by_hand and _hr_agrees(person, rules):
             agreed[key] = person.employee_id
         if identity:
@@ -247,11 +353,22 @@ def make(people: Iterable[Person], rules: Rules) -> Plan:
     for key in rows.doubled.keys() & {key for key, v in verdicts.items() if isinstance(v, Parked) or not v.by_hand}:
         verdicts[key] = _parked_instead(verdicts[key], _two_rows(rows.doubled[key]))
     names.park(verdicts, rows)
-    due = [v for v in verdicts.values() if isinstance(v, Due)]
+    due = [v for v in verdicts.values() if not isinstance(v, Parked)]
     parked = [v for v in verdicts.values() if isinstance(v, Parked)]
     agreeing = [i for key, i in agreed.items() if key not in rows.doubled]
     tables = {place.table for place in rows.places.values()} - {""}
-    return Plan(order(due), parked, set(rows.places), looked_at, agreeing, tables)
+    return Plan(order(due), parked, looked_at, agreeing, tables)
+
+
+def user_again(brief: Brief, person: Person, rules: Rules) -> User | None:
+    """What goes of her, made again from her row as it is now, or from what was last sent; None where it is another."""
+    try:
+        user = rules.mapping.user(person.row, brief.active, _zone(person, rules))
+    except Unsendable:
+        user = None
+    if (user is None or user.hash != brief.hash) and person.sent_user is not None:
+        user = scim.inactive(person.employee_id, json.loads(person.sent_user), person.sent_hash)
+    return user if user is not None and user.hash == brief.hash else None
 
 
 def park_clashes(due: Sequence[Due], namesakes: Iterable[Person], rules: Rules) -> list[Due | Parked]:
@@ -269,10 +386,10 @@ def park_clashes(due: Sequence[Due], namesakes: Iterable[Person], rules: Rules) 
     return list(verdicts.values())
 
 
-def order(due: Sequence[Due]) -> list[Due]:
+def order(due: Sequence[G]) -> list[G]:
     """Forced first, then leavers, joiners, changes; in each of these, managers before their reports."""
-    groups: dict[Group, list[Due]] = {group: [] for group in Group}
-    for one in sorted(due, key=lambda d: d.user.employee_id):
+    groups: dict[Group, list[G]] = {group: [] for group in Group}
+    for one in sorted(due, key=lambda d: d.employee_id):
         groups[one.group].append(one)
     return [one for group in Group for one in _managers_first(groups[group])]
 
@@ -577,6 +694,8 @@ def _in_scope(person: Person, rules: Rules) -> bool:
 def _flag(person: Person, rules: Rules, control: str) -> bool:
     """A control column that says yes or no; null, or no such column, is no."""
     value = rules.mapping.cell(person.row, control)
+    if type(value) is int and value in (0, 1):
+        return value == 1
     if value is None or str(value).strip().lower() in ("0", "false"):
         return False
     if str(value).strip().lower() not in ("1", "true"):
@@ -690,7 +809,7 @@ class _Names:
         self._active.add(identity.user_name, key)
         self._mails.add(identity.mail, key)
 
-    def park(self, verdicts: dict[str, Due | Parked], rows: _Rows) -> None:
+    def park(self, verdicts: dict[str, G | Parked], rows: _Rows) -> None:
         """Park who has the userName of somebody else; of leavers, note who is active with theirs."""
         for keys in self._active.by_several.values():
             for key in keys & verdicts.keys():
@@ -699,7 +818,7 @@ class _Names:
         for key, identity in self._leaving.items():
             self._note_moved(key, identity, verdicts, rows)
 
-    def _note_moved(self, key: str, identity: _Identity, verdicts: dict[str, Due | Parked], rows: _Rows) -> None:
+    def _note_moved(self, key: str, identity: _Identity, verdicts: dict[str, G | Parked], rows: _Rows) -> None:
         """Who leaves one HR system and is active in another under her userName, or her work e-mail address.
 
         An address that several who are active have is nobody's own, and tells nothing.
@@ -712,13 +831,13 @@ class _Names:
         shared = self._mails.others(identity.mail, key)
         moved = namesakes or [other for other in shared if len(shared) == 1 and rows.apart(key, other)]
         one = verdicts.get(key)
-        if moved and isinstance(one, Due) and one.disables and not one.by_hand:
+        if moved and one is not None and not isinstance(one, Parked) and one.disables and not one.by_hand:
             verdicts[key] = replace(one, moved_to=rows.named(moved[0]))
 
 
-def _park_active(verdicts: dict[str, Due | Parked], key: str, reason: str) -> None:
+def _park_active(verdicts: dict[str, G | Parked], key: str, reason: str) -> None:
     one = verdicts.get(key)
-    if isinstance(one, Due) and one.user.active:
+    if one is not None and not isinstance(one, Parked) and one.active:
         verdicts[key] = _parked_instead(one, reason)
 
 
@@ -727,20 +846,33 @@ def _two_rows(tables: set[str]) -> str:
     return f"two rows of dbo.ScimUsers have this EmployeeId{f': of {known}' if known else ''}"
 
 
-def _parked_instead(verdict: Due | Parked, reason: str) -> Parked:
-    if isinstance(verdict, Parked):
-        return Parked(verdict.employee_id, (reason,), verdict.forced)
-    return Parked(verdict.user.employee_id, (reason,), verdict.person.forced_token is not None)
+def _parked_instead(verdict: Due | Brief | Parked, reason: str) -> Parked:
+    return Parked(verdict.employee_id, (reason,), verdict.forced)
 
 
-def _managers_first(due: Sequence[Due]) -> Iterator[Due]:
-    """Topological order; an edge that would close a circle is left out, so that nobody is lost."""
-    by_id = {same_key(d.user.external_id): d for d in due}
+def _managers_first(due: Sequence[G]) -> list[G]:
+    """By their level; an edge that would close a circle is left out, so that nobody is lost."""
+    by_id = {same_key(d.external_id): d for d in due}
     if len(by_id) < len(due):
-        by_id = {same_key(d.user.employee_id): d for d in due}
-    managers = _without_circles({key: same_key(d.user.manager_id or "") for key, d in by_id.items()})
-    graph = graphlib.TopologicalSorter({key: [m] if m else [] for key, m in managers.items()})
-    return (by_id[key] for key in graph.static_order())
+        by_id = {same_key(d.employee_id): d for d in due}
+    managers = _without_circles({key: same_key(d.manager_id or "") for key, d in by_id.items()})
+    levels = _levels(managers)
+    return [by_id[key] for key in sorted(managers, key=levels.__getitem__)]
+
+
+def _levels(managers: Mapping[str, str | None]) -> dict[str, int]:
+    """How many managers each person has above her; there are no circles."""
+    levels: dict[str, int] = {}
+    for start in managers:
+        path: list[str] = []
+        person: str | None = start
+        while person is not None and person not in levels:
+            path.append(person)
+            person = managers[person]
+        above = -1 if person is None else levels[person]
+        for n, one in enumerate(reversed(path), 1):
+            levels[one] = above + n
+    return levels
 
 
 def _without_circles(managers: Mapping[str, str]) -> dict[str, str | None]:

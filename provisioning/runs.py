@@ -5,7 +5,7 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from provisioning.guards import Guard, Limits, Situation
 from provisioning.holds import Hold
 from provisioning.ledger import Lease, Ledger
 from provisioning.pacing import Clock
-from provisioning.plan import Due, Job, LogRead, Person, Plan, Rules
+from provisioning.plan import Brief, Due, G, Job, LogRead, Person, Plan, Rules
 from provisioning.scim import HR_TABLE, ScimMapping
 from provisioning.send import Budget
 from provisioning.settings import GRAPH, BulkUpload, Settings
@@ -195,29 +195,40 @@ class Work:
     def _why_unnamed(self, employee_id: str) -> str:
         return self.unnamed.get(plan.same_key(employee_id), plan.SHOWN_AS_ID)
 
-    def plan(self, people: Iterable[Person], rules: Rules, *, narrowed: bool = False) -> Plan:
+    def plan(self, people: Iterable[Person], rules: Rules, *, narrowed: bool = False) -> Plan[Due]:
         """What a run will do with these people. Leavers whose rows make no SCIM user go as they were last sent.
 
         `narrowed`: they are not everybody, so that whoever has a leaver's name elsewhere must be asked for.
         """
-        made = plan.make(people, rules)
+        return self._with_leavers(plan.make, people, rules, narrowed)
+
+    def outline(self, people: Iterable[Person], rules: Rules, *, narrowed: bool = False) -> Plan[Brief]:
+        """The same of a whole company, in brief."""
+        return self._with_leavers(plan.outline, people, rules, narrowed)
+
+    def _with_leavers(
+        self, make: Callable[[Iterable[Person], Rules], Plan[G]], people: Iterable[Person], rules: Rules, narrowed: bool
+    ) -> Plan[G]:
+        made: Plan[G] = make(people, rules)
         if narrowed:
             made.due = self._told_apart(made.due, rules)
         for leavers in database.chunks([p.employee_id for p in made.parked if p.leaves]):
-            found = self._told_apart(plan.make(self.book.people_of(self.mapping, leavers), rules).due, rules)
+            found: list[G] = self._told_apart(make(self.book.people_of(self.mapping, leavers), rules).due, rules)
             going = {d.key for d in found}
-            made.due = plan.order([*made.due, *found])
+            made.due.extend(found)
+            made.due = plan.order(made.due)
             made.parked = [p for p in made.parked if p.key not in going]
         return made
 
-    def _told_apart(self, due: Sequence[Due], rules: Rules) -> list[Due]:
+    def _told_apart(self, due: Sequence[G], rules: Rules) -> list[G]:
         """The same; of those who would be disabled it is known who is active elsewhere under their name."""
-        checked = {d.key: d for d in due}
-        leaving = [d for d in due if d.disables] if HR_TABLE in self.mapping.control else []
+        leaving = [d.employee_id for d in due if d.disables] if HR_TABLE in self.mapping.control else []
+        moved: dict[str, str | None] = {}
         for some in database.chunks(leaving):
-            verdicts = plan.park_clashes(some, self.book.namesakes(self.mapping, some), rules)
-            checked.update({v.key: v for v in verdicts if isinstance(v, Due)})
-        return list(checked.values())
+            whole = plan.make(self.book.people_of(self.mapping, some), rules).due  # names are no part of a brief
+            verdicts = plan.park_clashes(whole, self.book.namesakes(self.mapping, whole), rules)
+            moved.update((v.key, v.moved_to) for v in verdicts if isinstance(v, Due))
+        return [replace(d, moved_to=moved[d.key]) if d.key in moved else d for d in due]
 
     def guard(
         self,

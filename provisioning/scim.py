@@ -173,10 +173,15 @@ class ScimMapping:
 
     def user(self, row: Sequence[Any], active: bool, zone: ZoneInfo) -> User:
         """The SCIM user of a row, with `active` as the dates make it. Raises Unsendable with every reason."""
-        values, reasons = [], []
-        for attribute in self.attributes:
+        values: list[Any] = []
+        reasons = []
+        for position, as_it_is, attribute in self._cells:
+            raw = row[position]
+            if raw is None or (as_it_is and type(raw) is str and raw and raw.isascii()):
+                values.append(raw)
+                continue
             try:
-                values.append(attribute.value(row[attribute.position], zone))
+                values.append(attribute.value(raw, zone))
             except ValueError as exc:
                 values.append(None)
                 reasons.append(f"{attribute.column} {exc}")
@@ -219,7 +224,7 @@ class ScimMapping:
         """Path → value, for showing what differs."""
         if user.as_sent is not None:
             return flatten(user.as_sent)
-        return {a.path: v for a, v in zip(self.attributes, user.values, strict=True)}
+        return dict(zip(self._places, user.values, strict=True))
 
     @staticmethod
     def _text(attribute: Attribute, row: Sequence[Any]) -> str | None:
@@ -234,6 +239,11 @@ class ScimMapping:
         if not self.explicit_nulls:
             ordered = [[self.attributes[i].path, values[i]] for i in self._order if values[i] is not None]
         return hashlib.sha256(self._prefix + json.dumps(ordered).encode()).hexdigest()
+
+    @functools.cached_property
+    def _cells(self) -> tuple[tuple[int, bool, Attribute], ...]:
+        """Where each attribute's value stands in a row, and whether a usual text goes as it is."""
+        return tuple((a.position, a.kind == "string" and a.at is None, a) for a in self.attributes)
 
     @functools.cached_property
     def _places(self) -> dict[str, int]:
@@ -304,26 +314,24 @@ def flatten(resource: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in resource.items():
         if name == "schemas":
             continue
-        if name.startswith("urn:") and isinstance(value, Mapping):
-            found.update(_flat_home(f"{name}:", value))
+        if isinstance(value, dict) and name.startswith("urn:"):
+            for inner, part in value.items():
+                _flatten_into(found, f"{name}:{inner}", part)
         else:
-            found.update(_flat_home("", {name: value}))
+            _flatten_into(found, name, value)
     return found
 
 
-def _flat_home(prefix: str, home: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in home.items():
-        if isinstance(value, Mapping):
-            found.update({f"{prefix}{name}.{sub}": part for sub, part in value.items()})
-        elif isinstance(value, list):
-            for element in value:
-                kind = element.get("type")
-                filtered = f'{prefix}{name}[type eq "{kind}"]'
-                found.update({f"{filtered}.{sub}": part for sub, part in element.items() if sub != "type"})
-        else:
-            found[f"{prefix}{name}"] = value
-    return found
+def _flatten_into(found: dict[str, Any], path: str, value: Any) -> None:
+    if isinstance(value, dict):
+        for sub, part in value.items():
+            found[f"{path}.{sub}"] = part
+    elif isinstance(value, list):
+        for element in value:
+            filtered = f'{path}[type eq "{element.get("type")}"]'
+            found.update({f"{filtered}.{sub}": part for sub, part in element.items() if sub != "type"})
+    else:
+        found[path] = value
 
 
 def bulk_request(resources: Sequence[tuple[str, Mapping[str, Any]]]) -> bytes:
@@ -524,6 +532,8 @@ def _number(raw: Decimal | float) -> str:
 
 
 def _boolean(raw: Any) -> bool:
+    if type(raw) in (int, bool) and raw in (0, 1):
+        return bool(raw)
     text = _string(raw).strip().lower()
     if text not in _TRUE + _FALSE:
         raise ValueError("is neither true nor false")

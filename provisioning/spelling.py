@@ -73,6 +73,12 @@ class Spelling:
             flattened = ((name, self._prefixed(name, value)) for name, value in flattened)
         return iter(flattened)
 
+    @property
+    def respelled(self) -> tuple[str, ...]:
+        """Types of columns whose values may have to be written otherwise; by default none."""
+        dated = bool(self.date_formats) or self.time_zone is not None
+        return (*(DATED if dated else ()), *(NUMERIC if self.decimal_separator else ()))
+
     def meant(self, value: Any, column_type: str) -> Any:
         """What HR's spelling of a value means for a column of this type. Raises ValueError, which never tells it."""
         return self.moment(value, column_type) if column_type in DATED else self.number(value, column_type)

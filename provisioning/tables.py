@@ -15,6 +15,8 @@ from provisioning.source import Resource, Source
 
 _VIEW = "ScimUsers"
 
+_TEXT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 MOST_FIELDS = 2000
 """So many names of fields without a column are remembered."""
 
@@ -166,29 +168,39 @@ def _keys(table: Table, rows: Iterable[Sequence[Any]]) -> dict[str, str]:
 
 
 def held(db: Database, table: Table, rows: Sequence[Values]) -> dict[str, Values]:
-    """What the table holds under the keys of these rows."""
+    """What the table holds under the keys of these rows: the row itself where that is just it."""
     expressions = ", ".join(_expression(db, column) for column in table.columns)
-    names = _names(db, table)
+    names, place = _names(db, table), table.columns.index(table.key)
     found: dict[str, Values] = {}
     for chunk in database.chunks(rows):
-        wanted = json.dumps([row[table.key.name] for row in chunk])
-        for cells in db.rows("mirror_rows", wanted, expressions=expressions, **names):
-            values = {c.name: mirror.held(cell, c) for c, cell in zip(table.columns, cells, strict=True)}
+        given = {row[table.key.name]: row for row in chunk}
+        for cells in db.rows("mirror_rows", json.dumps(list(given)), expressions=expressions, **names):
+            values = table.read(cells, given.get(cells[place]))
             found[str(values[table.key.name])] = values
     return found
 
 
+def as_text(row: Values) -> str:
+    """A row as `write_texts` takes it. What is not there is NULL."""
+    return _TEXT.encode({name: value for name, value in row.items() if value is not None})
+
+
 def write(db: Database, table: Table, changes: Iterable[tuple[bool, Values]]) -> None:
-    """Insert the new rows, write the changed ones over the old: one statement for every 2,000."""
-    pending: dict[bool, list[Values]] = {True: [], False: []}
-    for is_new, row in changes:
-        pending[is_new].append(row)
+    """Insert the new rows, write the changed ones over the old."""
+    write_texts(db, table, ((is_new, as_text(row)) for is_new, row in changes))
+
+
+def write_texts(db: Database, table: Table, changes: Iterable[tuple[bool, str]]) -> None:
+    """The same with rows as text: one statement for every 2,000."""
+    pending: dict[bool, list[str]] = {True: [], False: []}
+    for is_new, text in changes:
+        pending[is_new].append(text)
         if len(pending[is_new]) == database.ROWS_A_STATEMENT:
             _write(db, table, is_new, pending[is_new])
             pending[is_new] = []
-    for is_new, rows in pending.items():
-        if rows:
-            _write(db, table, is_new, rows)
+    for is_new, texts in pending.items():
+        if texts:
+            _write(db, table, is_new, texts)
 
 
 def note_absent(db: Database, table: Table, fetch: Fetch, seen_since: set[str], at: str) -> int:
@@ -293,17 +305,16 @@ def _names(db: Database, table: Table) -> dict[str, str]:
     }
 
 
-def _write(db: Database, table: Table, is_new: bool, rows: list[Values]) -> None:
+def _write(db: Database, table: Table, is_new: bool, texts: list[str]) -> None:
     quoted = [db.quoted(c.name) for c in table.columns]
     key = db.quoted(table.key.name)
     fields = ", ".join(db.json_field(c.name, c.declaration) for c in table.columns)
     assignments = ", ".join(f"{name} = j.{name}" for name in quoted if name != key)
-    document = json.dumps(rows, ensure_ascii=False)
     names = {"columns": ", ".join(quoted), "fields": fields, **_names(db, table)}
     if is_new:
-        db.run("mirror_insert", document, **names)
+        db.write("mirror_insert", texts, **names)
     elif assignments:
-        db.run("mirror_update", document, assignments=assignments, **names)
+        db.write("mirror_update", texts, assignments=assignments, **names)
 
 
 def _in_chunks(db: Database, query: str, found: list[str], *parameters: str) -> None:

@@ -146,7 +146,7 @@ def _after(point: str | None) -> str:
 
 def _watch(points: _Points) -> None:
     """Every statement of the job's own thread, and every request; not the keeper of the lease, which has a thread."""
-    select, execute, exchange = Sqlite.select, Sqlite.execute, transport.exchange
+    select, execute, write, exchange = Sqlite.select, Sqlite.execute, Sqlite.write, transport.exchange
 
     def watched_select(self: Sqlite, sql: str, parameters: Sequence[Any], name: str) -> Iterator[Row]:
         with points.around(name):
@@ -158,11 +158,16 @@ def _watch(points: _Points) -> None:
         with points.around(name):
             return execute(self, sql, parameters, name)
 
+    def watched_write(self: Sqlite, name: str, objects: Sequence[str], **identifiers: str) -> None:
+        with points.around(name):
+            write(self, name, objects, **identifiers)
+
     def watched_exchange(http: httpx.Client, request: httpx.Request, *args: Any, **named: Any) -> transport.Reply:
         with points.around(request.method):
             return exchange(http, request, *args, **named)
 
     Sqlite.select, Sqlite.execute = watched_select, watched_execute  # type: ignore[method-assign]
+    Sqlite.write = watched_write  # type: ignore[method-assign]
     transport.exchange = watched_exchange
 
 

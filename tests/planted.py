@@ -349,7 +349,7 @@ LEDGER_MISTAKES = (
         "a 202 is put down statement by statement",
         _in(
             DATABASE,
-            "        with self.transaction():\n            for part in parts:",
+            '        with self._transaction("BEGIN"):\n            for part in parts:',
             "        if parts:\n            for part in parts:",
         ),
         "test_ledger.py::test_a_request_that_cannot_be_recorded_whole_is_not_recorded_at_all",
@@ -431,7 +431,7 @@ GUARD_MISTAKES = (
         "an approval covers whatever is due by then",
         _in(
             GUARDS,
-            "return due.user.hash in self._known.approved.get(due.key, ())",
+            "return due.hash in self._known.approved.get(due.key, ())",
             "return due.key in self._known.approved",
         ),
         "test_around_the_guards.py::test_whoever_changes_between_the_approval_and_the_run_stays_held",
@@ -448,7 +448,7 @@ GUARD_MISTAKES = (
     ),
     _mistake(
         "a first load waits for nobody",
-        _in(GUARDS, "first = not due.person.sent and (not", "first = False and (not"),
+        _in(GUARDS, "first = not due.sent and (not", "first = False and (not"),
         "test_review.py::test_a_first_load_is_held_and_approved_it_goes",
     ),
     _mistake(
@@ -477,7 +477,7 @@ GUARD_MISTAKES = (
     ),
     _mistake(
         "a protected person is disabled like anybody",
-        _in(GUARDS, "if due.protected and due.person.known and (due.disables or renamed):", "if False:"),
+        _in(GUARDS, "if due.protected and due.known and (due.disables or renamed):", "if False:"),
         "test_review.py::test_a_protected_person_is_held_alone",
     ),
     _mistake(
@@ -608,8 +608,17 @@ SENDING = (
         "test_graph.py::test_calls_are_spaced_evenly_and_idle_slots_not_saved_up",
     ),
     _mistake(
+        "who has changed since she was found due is weighed by what she is now",
+        _in(PLAN, "return user if user is not None and user.hash == brief.hash else None", "return user"),
+        "test_weighing.py::test_who_is_another_since_she_was_found_due_is_left_to_the_sender",
+    ),
+    _mistake(
         "a limiter that saves up the slots nobody used",
-        _in(PACING, "max(self._free_at, self._clock.monotonic()) + self._spacing", "self._free_at + self._spacing"),
+        _in(
+            PACING,
+            "now if now - self._free_at > IDLE else max(self._free_at",
+            "min(self._free_at",
+        ),
         "test_graph.py::test_calls_are_spaced_evenly_and_idle_slots_not_saved_up",
     ),
     _mistake(
@@ -739,8 +748,18 @@ INGEST = (
         "test_ingest.py::test_a_quiet_round_writes_nothing",
     ),
     _mistake(
+        "a row is unchanged whatever the table holds",
+        _in(MIRROR, "if given == cells or given == tuple(map(_as_text, cells)):", "if True:"),
+        "test_mirror.py::test_a_row_is_itself_only_where_the_table_holds_just_that",
+    ),
+    _mistake(
+        "a field that comes twice is looked at once",
+        _in(MIRROR, "    comes_once = len(found) == len(record) + nested\n", "    comes_once = True\n"),
+        "test_mirror.py::test_every_field_of_a_record_is_looked_at_as_often_as_it_is_there",
+    ),
+    _mistake(
         "an ingest writes older data over what a resync has fetched",
-        _in(JOBS, "if mirror.canonical_key(row[key]) not in newer:", "if True:"),
+        _in(JOBS, "if not newer or mirror.canonical_key(json.loads(text)[key]) not in newer:", "if True:"),
         "test_ingest.py::test_what_a_resync_has_fetched_since_is_not_overwritten",
     ),
     _mistake(

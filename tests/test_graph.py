@@ -196,6 +196,18 @@ def test_calls_are_spaced_evenly_and_idle_slots_not_saved_up(clock: MovedClock) 
     assert pace.wait_left() > 0.1
 
 
+def test_a_call_that_comes_late_does_not_slow_those_after_it_nor_break_the_window(clock: MovedClock) -> None:
+    pace = Pace(clock, calls_per_second=7, catches_up=0.14)
+    clock.move(seconds=60)
+    at = []
+    for n in range(200):
+        clock.sleep(pace.wait_left() + (n % 5) / 50)  # what a request takes to be made ready
+        at.append(clock.monotonic())
+        pace.take()
+    assert 199 / (at[-1] - at[0]) == pytest.approx(7, rel=0.01)
+    assert max(sum(a <= b < a + 5 for b in at) for a in at) <= 37
+
+
 def test_a_pause_holds_everybody(clock: MovedClock) -> None:
     pace = Pace(clock)
     pace.pause(300)

@@ -337,3 +337,59 @@ def test_what_a_driver_gives_compares_with_what_hr_says(column: tuple[Any, ...],
 def test_what_the_table_holds_and_no_type_allows_differs_from_anything() -> None:
     column = Column("c", "date")
     assert mirror.held("not a date", column) not in ("not a date", None, mirror.held("2024-01-01", column))
+
+
+@pytest.mark.parametrize(
+    ("record", "fields"),
+    [
+        ({"A": {"B": 1}, "A_B": 2}, [("A_B", 1), ("A_B", 2)]),
+        ({"A_B": 2, "A": {"B": 1}}, [("A_B", 2), ("A_B", 1)]),
+        ({"A": {"B": 1, "C": 2}, "D": 3}, [("A_B", 1), ("A_C", 2), ("D", 3)]),
+        ({"A": {}, "B": 1}, [("A", None), ("B", 1)]),
+        ({"A": {"B": {"C": {}}}, "D": []}, [("A_B_C", None), ("D", [])]),
+        ({}, []),
+    ],
+)
+def test_every_field_of_a_record_is_looked_at_as_often_as_it_is_there(record: Any, fields: Any) -> None:
+    assert list(mirror.flatten(record)) == fields
+
+
+GLANCED_AT = (
+    *(None, "", " ", "a", "Å", "a\0b", "x" * 21, "\ud83e", "𠮷" * 11, "1", "2024-02-30", "2024-02-29", "2024-W25-4"),
+    *("2024-02-29T10:00:00Z", "2024-02-29 10:00:00", "2024-02-29T24:00:00", "2024-02-29T10:00:00.1234567Z"),
+    *("2024-02-29T10:00:00.12345678Z", "2024-02-29T10:00:60Z", "2024-02-29T10:00:00+02:00", "٢024-02-29", "20240229"),
+    *(0, 1, 2, -1, 2**31, 2**63, True, False, 1.0, 1.5, Decimal("1"), Decimal("NaN"), [], {"a": 1}),
+)
+
+
+@pytest.mark.parametrize("nullable", [True, False])
+@pytest.mark.parametrize(
+    "column",
+    [
+        *(("nvarchar", 20), ("nvarchar", -1), ("varchar", 20), ("char", 20), ("bit",), ("tinyint",), ("int",)),
+        *(("bigint",), ("date",), ("time", 0, 0, 7), ("datetime2", 0, 0, 7), ("datetime2", 0, 0, 3), ("datetime2",)),
+        *(("float",), ("decimal", 0, 10, 2), ("uniqueidentifier",), ("xml",)),
+    ],
+    ids=lambda c: "-".join(map(str, c)),
+)
+def test_a_value_taken_at_a_glance_is_what_a_closer_look_makes_of_it(column: Any, nullable: bool) -> None:
+    described = Column("c", *column, nullable=nullable)
+    formed = mirror.form(described)
+
+    def outcome(action: Any) -> Any:
+        try:
+            return type(found := action()), found
+        except ValueError as exc:
+            return str(exc)
+
+    for value in GLANCED_AT:
+        assert outcome(lambda: formed(value)) == outcome(lambda: mirror.typed(value, described)), repr(value)  # noqa: B023
+
+
+@pytest.mark.parametrize("cell", ["Ana", "ana", None])
+def test_a_row_is_itself_only_where_the_table_holds_just_that(cell: Any) -> None:
+    key, name = Column("Id", "varchar", 10), Column("Name", "nvarchar", 20)
+    table, row = Table("T", key, (key, name)), {"Id": "1", "Name": "Ana"}
+    assert (table.read(("1", cell), row) is row) is (cell == "Ana")
+    assert table.read(("1", cell), row) == {"Id": "1", "Name": cell}
+    assert table.read(("1", cell), {"Name": "1", "Id": cell}) == {"Id": "1", "Name": cell}

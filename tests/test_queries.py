@@ -97,7 +97,7 @@ def test_no_other_statement_is_asked_for_by_name() -> None:
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 first = node.args[0] if node.args else None
-                if node.func.attr in ("run", "rows", "one") and isinstance(first, ast.Constant):
+                if node.func.attr in ("run", "rows", "one", "write") and isinstance(first, ast.Constant):
                     asked.add(str(first.value))
     assert len(asked) > 20
     assert asked <= {p.stem for p in QUERIES}
@@ -156,7 +156,9 @@ RUN = [p.stem for p in QUERIES if p.stem not in CONDITIONS]
 @pytest.mark.parametrize("name", RUN)
 def test_every_statement_runs_on_both_engines(db: Database, name: str) -> None:
     text = database.query(name, db.engine)
-    if "SELECT" in text and not re.search(r"(?m)^(INSERT|UPDATE|DELETE)", text):
+    if name in ("mirror_insert", "mirror_update"):
+        db.write(name, [], **filled(db, name))
+    elif "SELECT" in text and not re.search(r"(?m)^(INSERT|UPDATE|DELETE)", text):
         assert isinstance(list(db.rows(name, *parameters(name), **filled(db, name))), list)
     else:
         assert db.run(name, *parameters(name), **filled(db, name)) >= 0

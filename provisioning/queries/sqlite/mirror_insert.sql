@@ -1,5 +1,5 @@
 -- Write a chunk of new records.
--- Parameters: rows (JSON array of objects)
+-- Parameters: rows (JSON objects, each by itself)
 INSERT INTO dbo.{table} ({columns})
 SELECT {fields}
-FROM json_each(?) AS j
+FROM (SELECT ? AS value) AS j

@@ -1,8 +1,8 @@
 -- Write a chunk of changed records over what the mirror holds.
--- Parameters: rows (JSON array of objects)
+-- Parameters: rows (JSON objects, each by itself)
 UPDATE dbo.{table}
 SET {assignments}
 FROM (
-    SELECT {fields} FROM json_each(?) AS f
+    SELECT {fields} FROM (SELECT ? AS value) AS f
 ) AS j
 WHERE j.{key} = {table}.{key}
