@@ -16,7 +16,7 @@ def joined(mapping: str) -> str:
         path = line.rpartition(" AS ")[2]
         mapping, count = re.subn(rf"(?m)^.* AS {re.escape(path)}$", lambda _, line=line: line, mapping)
         assert count == 1, path
-    before, found, _ = mapping.partition("FROM dbo.Employees AS e;")
+    before, found, _ = mapping.partition("FROM dbo.Employees AS e\n")
     assert found
     return f"{before}FROM {source}"
 
