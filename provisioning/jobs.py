@@ -187,7 +187,9 @@ def _mirror(
         _check_source_column(fetch)
         if since is None:
             _check_complete(fetch, mapped, needed=needed)
-            _check_shrinkage(fetch, last.fetched if last else len(fetch.held_keys), settings.max_shrink)
+            before = last.fetched if last else len(fetch.held_keys)
+            _check_shrinkage(fetch, before, settings.max_shrink)
+            _check_replaced(fetch, tables.newly_absent(db, fetch), before, settings.max_shrink)
         if since is None or fetch.fetched > mirror.RETYPED_ROWS:
             _check_fits(fetch, mapped)
         with db.transaction():
@@ -301,6 +303,18 @@ def _check_shrinkage(fetch: Fetch, before: int, allowed: Share) -> None:
         told = f"{fetch.table.name}: HR gave {fetch.distinct} records, {before} the last time; nothing was changed."
         raise UpstreamError(
             f"{told} MAX_SHRINK lets {allowed} of them go. If HR is right, run ingest once with a larger MAX_SHRINK."
+        )
+
+
+def _check_replaced(fetch: Fetch, gone: int, before: int, allowed: Share) -> None:
+    """Raises UpstreamError where too many records have other keys: as many as ever, and each of them a new person."""
+    replaced = gone - max(0, before - fetch.distinct)
+    if replaced > max(SHRINK_FLOOR, allowed.of(before)):
+        told = f"{fetch.table.name}: of {before} records {replaced} have gone and others came; nothing was changed."
+        raise UpstreamError(
+            f"{told} If keys were changed (key_prefix, primary_key, rename, or by HR), change them back: a new key is "
+            f"a new person, and whoever has the old one would be disabled. MAX_SHRINK lets {allowed} go. If HR is "
+            "right, run ingest once with a larger MAX_SHRINK."
         )
 
 

@@ -203,6 +203,12 @@ def write_texts(db: Database, table: Table, changes: Iterable[tuple[bool, str]])
             _write(db, table, is_new, texts)
 
 
+def newly_absent(db: Database, fetch: Fetch) -> int:
+    """How many a complete fetch lacks who were not noted as absent before; 0 where it proves nobody absent."""
+    noted = {str(row[0]) for row in db.rows("absent_keys", fetch.table.name)}
+    return 0 if fetch.keyless else len({str(key) for key in fetch.absent()} - noted)
+
+
 def note_absent(db: Database, table: Table, fetch: Fetch, seen_since: set[str], at: str) -> int:
     """Note who is absent from a complete fetch that ended `at`; take the note away of who is back.
 

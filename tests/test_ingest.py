@@ -460,6 +460,31 @@ def test_how_many_may_be_gone_is_a_setting(
     assert len(absent(db)) == (gone if believed else 0)
 
 
+@pytest.mark.parametrize(("others", "believed"), [(10, True), (11, False)])
+def test_so_many_may_be_others_than_before_as_may_be_gone(
+    change: Callable[..., Settings], hr: HrEmulator, db: Database, clock: MovedClock, others: int, believed: bool
+) -> None:
+    """Another key for everybody leaves as many records as there were."""
+    settings = change(MAX_SHRINK="10%")
+    jobs.ingest(settings, clock=clock)
+
+    def replace(first: int) -> None:
+        for n in range(first, first + others):
+            (one,) = [p for p in hr.people if p["EmployeeId"] == f"E{n:05d}"]
+            hr.remove(one["EmployeeId"])
+            hr.put({**one, "EmployeeId": f"X{n:05d}"})
+
+    replace(1)
+    if believed:
+        assert jobs.ingest(settings, clock=clock).counts["inserted"] == others
+        replace(51)  # those before were noted as absent, and are counted once
+        assert jobs.ingest(settings, clock=clock).counts["missing"] == 2 * others
+    else:
+        with untouchable(db), pytest.raises(UpstreamError, match=r"of 100 records 11 have gone.*MAX_SHRINK lets 10%"):
+            jobs.ingest(settings, clock=clock)
+    assert len(absent(db)) == (2 * others if believed else 0)
+
+
 def test_shrinkage_is_measured_against_the_last_complete_answer_not_against_the_mirror(
     settings: Settings, hr: HrEmulator, db: Database, clock: MovedClock
 ) -> None:

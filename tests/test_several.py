@@ -315,6 +315,34 @@ def test_each_systems_answer_is_weighed_by_itself(
     assert (noted(db), cells(db, "Title", "Employees", "EmployeeId = 'E00001'")) == ([], [("Chief",)])
 
 
+@pytest.mark.parametrize("prefix", ["C-", None], ids=["another", "none any more"])
+def test_a_prefix_that_is_changed_later_makes_nobody_new_and_nobody_missing(
+    company: Change,
+    loaded: Settings,
+    db: Database,
+    hr: HrEmulator,
+    agency: HrEmulator,
+    graph: GraphEmulator,
+    clock: MovedClock,
+    prefix: str | None,
+) -> None:
+    """There are as many records as ever; a small system is below the limits of disables and creates."""
+    hr.patch("E00001", {"Title": "Chief"})
+    document = two_systems.both(hr.url, agency.url, key_prefix=prefix, key_fields=prefix and ["ManagerId"])
+    changed = company(document, MAX_DISABLES="12")
+    for _ in range(2):
+        with pytest.raises(
+            UpstreamError, match=r"agency: Agency: of 12 records 12 have gone and .* \(key_prefix, prim"
+        ):
+            jobs.ingest(changed, clock=clock)
+    assert (noted(db), len(cells(db, "EmployeeId"))) == ([], 12)
+    assert jobs.create(changed, clock=clock).counts["candidates"] == 0
+    assert finish(jobs.update, changed, clock)["sent"] == 1  # the chief of the other system
+    assert disabled(graph) == set()
+    meant = company(document, MAX_SHRINK="100%")
+    assert jobs.ingest(meant, clock=clock).counts["missing"] == 12
+
+
 # --- who is missing -----------------------------------------------------------------------------------------------
 
 
