@@ -839,6 +839,38 @@ def test_where_the_mapping_says_who_has_moved_she_keeps_her_account(
     assert cells(db, "EmployeeId", "Employees", "EmployeeId = 'E00005'") == []
 
 
+NUMBERED = {
+    "    e.EmployeeId,\n    'Employees' AS HrTable,\n": "    e.EmployeeId,\n    'Employees' AS HrTable,\n"
+    "    CAST(NULL AS int) AS HrKey,\n",
+    "    a.EmployeeId,\n    'Agency',\n    a.EmployeeId,\n": "    a.Title,\n    'Agency',\n"
+    "    CAST(a.EmployeeId AS int),\n    a.Title,\n",
+}
+
+
+def test_the_key_of_a_record_may_be_a_number_where_an_employee_id_is_none(
+    company: Change,
+    scripts: Path,
+    hr: HrEmulator,
+    agency: HrEmulator,
+    graph: GraphEmulator,
+    clock: MovedClock,
+) -> None:
+    for n, one in enumerate(list(agency.people)):
+        agency.remove(one["EmployeeId"])
+        agency.put({**one, "EmployeeId": str(n), "ManagerId": None, "Title": f"T-{n}"})
+    found = company(two_systems.both(hr.url, agency.url, key_prefix=None, key_fields=None))
+    remap(scripts, found, clock, NUMBERED)
+    jobs.ingest(found, clock=clock)
+    assert jobs.create(found, NAMED, clock=clock).counts["sent"] == 32
+    hr.remove("E00003")
+    agency.remove("5")
+    for _ in range(2):
+        jobs.ingest(found, clock=clock)
+    finish(jobs.update, found, clock)
+    assert disabled(graph) == {"E00003", "T-5"}
+    assert person.show(found, "T-5", clock=clock).answer["mirror"]["absent_since"]
+
+
 # --- whose records are people -------------------------------------------------------------------------------------
 
 

@@ -44,7 +44,8 @@ LEFT JOIN provisioning.refused AS r ON r.target = ? AND r.employee_id = v.Employ
 LEFT JOIN provisioning.fetches AS c ON c.table_name = COALESCE(CAST({hr_table} AS nvarchar(128)), ?)
 LEFT JOIN dbo.AbsentRecords AS a
     ON
-        a.TableName = c.table_name AND a.RecordKey = COALESCE({hr_key}, v.EmployeeId)
+        a.TableName = c.table_name -- a key may be a number, of which RecordKey is none
+        AND a.RecordKey = COALESCE(CAST({hr_key} AS nvarchar(200)), CAST(v.EmployeeId AS nvarchar(200)))
         AND a.AbsentSince < c.misses_counted_at AND a.AbsentSince <= DATEADD(second, ?, c.misses_counted_at)
 LEFT JOIN provisioning.disabled_by_hand AS b ON b.target = ? AND b.employee_id = v.EmployeeId
 {condition}
