@@ -513,14 +513,14 @@ class _Reader:
     def keys(self, node: dict[str, Any], where: _Where, key: str) -> tuple[str, tuple[str, ...]]:
         """What is put before the keys of this system, and the columns that hold some."""
         prefix, fields = node.get("key_prefix", ""), node.get("key_fields", ())
-        if fields and not prefix:
+        if fields and not prefix and (*where, "key_prefix") not in self._problems:
             self.wrong((*where, "key_fields"), "needs key_prefix: what is to stand before the keys in these fields.")
         return prefix, (key, *(_column(node, spelling.column_name(name)) for name in fields)) if prefix else ()
 
     def source_column(self, node: dict[str, Any], where: _Where, key: str, source: str) -> tuple[str, str]:
         """The column that says of which system a row is, and what it says."""
         column, place = node.get("source_column", ""), (*where, "source_column")
-        if column and not source:
+        if column and not source and ("name",) not in self._problems:
             self.wrong(place, 'needs a "name" of the HR system, beside client: that is what the column says.')
         if column and column.casefold() == key.casefold():
             self.wrong(place, "must be a column of its own, not the primary key.")

@@ -77,10 +77,15 @@ def people(db: Database, sources: Sequence[Source]) -> list[Resource]:
         said = {text.casefold() for text in views.texts(definition)}
         if named := [r for r in resources if r.table.casefold() in said]:
             return named
+    return _read(definition, resources) or [s.people for s in sources if s.people]
+
+
+def _read(definition: str, resources: Sequence[Resource]) -> list[Resource]:
+    """Of each part of a view's UNION the resource whose records it has; empty where it reads none by itself."""
     by_name = {r.table.casefold(): r for r in resources}
     parts = ([by_name.get(table.casefold()) for table in part] for part in views.tables_read(definition))
     read = [found for part in parts if (found := _of_part(part))]
-    return list({r.table: r for r in read}.values()) or [s.people for s in sources if s.people]
+    return list({r.table: r for r in read}.values())
 
 
 def _of_part(read: Sequence[Resource | None]) -> Resource | None:
@@ -90,11 +95,17 @@ def _of_part(read: Sequence[Resource | None]) -> Resource | None:
 
 def unsaid(db: Database, sources: Sequence[Source]) -> list[str]:
     """What dbo.ScimUsers must say, and does not, where several tables hold people."""
-    found = [r.table for r in people(db, sources)] if sources else []
-    if len(found) < 2 or HR_TABLE in db.view_columns(_VIEW):
+    if not sources or HR_TABLE in db.view_columns(_VIEW):
         return []
-    named = ", ".join(f"dbo.{name}" for name in found)
-    told = f"people are in {named}, so each row must say in which: a column {HR_TABLE} ('{found[0]}' AS {HR_TABLE})."
+    resources = [r for source in sources for r in source.resources]
+    found = _read(holds.mapping_definition(db) or "", resources)
+    if len(found) < 2 and (found or len(sources) < 2):
+        return []
+    where = ", ".join(f"dbo.{r.table}" for r in found)
+    why = f"people are in {where}" if found else "it reads none of the tables of the HR systems by itself"
+    told = (
+        f"{why}, so each row must say in which: a column {HR_TABLE} ('{(found or resources)[0].table}' AS {HR_TABLE})."
+    )
     return [f"dbo.ScimUsers {HR_TABLE}: {told}"]
 
 

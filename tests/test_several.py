@@ -463,6 +463,29 @@ def test_without_hr_table_in_the_mapping_nothing_is_sent_and_the_ingest_goes_on(
     assert jobs.ingest(both, clock=clock).counts["inserted"] == 32
 
 
+def test_a_view_over_a_view_must_say_of_which_table_its_rows_are_whatever_the_keys_are_called(
+    both: Settings, company: Change, db: Database, hr: HrEmulator, agency: HrEmulator
+) -> None:
+    """From its text nobody can tell; of whom no table is known nobody would ever be missing."""
+    text = two_systems.both(hr.url, agency.url, rename={"EmployeeId": "WorkerId"}, item_path=None)
+    found = company(text)
+    db.execute("DROP VIEW dbo.ScimUsers")
+    plain = "CREATE VIEW dbo.ScimUsers AS SELECT p.EmployeeId{} FROM Everybody AS p"
+    db.execute("CREATE TABLE dbo.Everybody (EmployeeId varchar(20) NOT NULL)")  # as good as a view of both
+    try:
+        db.execute(plain.format(""))
+        (told,) = tables.unsaid(db, found.hr_sources)
+        assert told.startswith(
+            "dbo.ScimUsers HrTable: it reads none of the tables of the HR systems by itself, so each"
+        )
+        assert tables.unsaid(db, found.hr_sources[:1]) == []  # of one system nothing more is asked
+        db.execute("DROP VIEW dbo.ScimUsers")
+        db.execute(plain.format(", 'Agency' AS HrTable"))
+        assert tables.unsaid(db, found.hr_sources) == []
+    finally:
+        db.execute("DROP TABLE dbo.Everybody")
+
+
 # --- one person ---------------------------------------------------------------------------------------------------
 
 
