@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from provisioning import doctor, erasure, jobs, migration, onboarding, person, review, tables
+from provisioning import by_hand, doctor, erasure, jobs, migration, onboarding, person, review, tables
 from provisioning.database import Database
 from provisioning.errors import Held, MappingError, NotForgettable, NotSendable, SettingsError, UpstreamError
 from provisioning.runs import Report
@@ -633,6 +633,18 @@ def test_both_rows_of_one_person_are_parked_and_named(
     assert all("row" not in r for r in person.without_values(shown)["mirrored_too"])
     with pytest.raises(NotSendable, match=TWICE):
         jobs.resync(shared, "E00005", clock=clock)
+
+
+def test_an_operator_can_disable_whoever_is_parked_because_both_have_her(
+    shared: Settings, hr: HrEmulator, agency: HrEmulator, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    """She has ended in both, and which row is right nobody knows."""
+    agency.put({**agency.people[0], "EmployeeId": "E00005", "Active": False})
+    hr.patch("E00005", {"Active": False})
+    jobs.ingest(shared, clock=clock)
+    assert parked(jobs.update(shared, clock=clock)) == [f"parked E00005: {TWICE}"]
+    by_hand.disable(shared, "E00005", "Ada Operator", clock=clock)
+    assert disabled(graph) == {"E00005"}
 
 
 def test_whoever_has_left_one_of_the_two_goes_as_the_other_has_her(
