@@ -678,6 +678,18 @@ MISTAKES: list[tuple[str, dict[str, Any], str, str]] = [
         "needs key_prefix",
     ),
     (
+        "keys behind a prefix that no id can have",
+        {"resource__key_fields": ["ManagerId"], "resource__key_prefix": "B/"},
+        "resources[0].key_prefix",
+        "must be 1 to 20 of",
+    ),
+    (
+        "a column for a name that is none",
+        {"resource__source_column": "HrSystem", "root__name": "a\nb"},
+        "name",
+        "must be a name of at most 50",
+    ),
+    (
         "a key that is one text",
         {"resource__key_fields": "ManagerId", "resource__key_prefix": "B-"},
         "resources[0].key_fields",
