@@ -51,10 +51,7 @@ class Lease:
 
     def acquire(self, db: Database) -> bool:
         """Try once. `taken_over` tells whether a dead owner's lease was taken."""
-        try:
-            db.run("lease_acquire", self.name, self.name, self.owner, LEASE_SECONDS, self.name)
-        except DatabaseError:  # two first comers at once: one of them has made the row
-            db.run("lease_acquire", self.name, self.name, self.owner, LEASE_SECONDS, self.name)
+        db.run("lease_acquire", self.name, self.name, self.owner, LEASE_SECONDS, self.name)
         state = db.one("lease_state", self.name)
         if state is None or state[0] != self.owner:
             return False
