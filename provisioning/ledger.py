@@ -268,6 +268,11 @@ class Ledger:
         once = (*key, self.run_id)
         self.db.run("record_refused", *key, *key, user_hash, told, *once, told, *once)
 
+    def disable_one_at_a_time(self) -> None:
+        """Until this transaction ends, nobody else gets past here. A row of its own: no sender waits for it."""
+        name = f"disable {self.target}"
+        self.db.run("one_at_a_time", name, name, name)
+
     def disable(self, employee_id: str, by: str) -> None:
         """Put somebody down as disabled by hand, by name."""
         key = (self.target, employee_id)
