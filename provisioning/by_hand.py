@@ -86,7 +86,7 @@ def _known(work: Work, employee_id: str) -> tuple[str, bool]:
 
 
 def _note(work: Work, employee_id: str, by: str, *, perhaps_active: bool) -> None:
-    """Put her down, as a whole or not at all. Raises Held where that is one too many, counting those of others at once."""
+    """Put her down, as a whole or not at all. Raises Held where that is one too many, whoever else is at it."""
     with work.db.transaction():
         if perhaps_active:
             work.book.disable_one_at_a_time()
