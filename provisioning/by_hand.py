@@ -7,7 +7,7 @@ long as it lasts, nothing else goes of her; whoever was never sent is not create
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from provisioning import jobs, plan, review, runs
+from provisioning import database, jobs, plan, review, runs
 from provisioning.errors import Busy, Held, NotSendable, UnknownEmployee
 from provisioning.graph import Graph
 from provisioning.pacing import Clock
@@ -29,10 +29,7 @@ def disable(settings: Settings, employee_id: str, by: str, *, clock: Clock | Non
     report = Report("disable", no_counts("disable"))
     with _working(settings, employee_id, by, clock, report) as (work, name):
         found, perhaps_active = _known(work, employee_id)
-        with work.db.transaction():
-            if perhaps_active:
-                _check_room(work, found)
-            work.book.disable(found, name)
+        database.not_alone(lambda: _note(work, found, name, perhaps_active=perhaps_active))
         if perhaps_active:
             _send(work, found, name)
         elif _somebody_sends(work):  # it may be about to create or to enable her: it looks at her again
@@ -86,6 +83,15 @@ def _known(work: Work, employee_id: str) -> tuple[str, bool]:
     if sent is None:
         raise UnknownEmployee(employee_id)
     return str(sent[0]), False
+
+
+def _note(work: Work, employee_id: str, by: str, *, perhaps_active: bool) -> None:
+    """Put her down, as a whole or not at all. Raises Held where that is one too many, whoever else is at it."""
+    with work.db.transaction():
+        if perhaps_active:
+            work.book.disable_one_at_a_time()
+            _check_room(work, employee_id)
+        work.book.disable(employee_id, by)
 
 
 def _check_room(work: Work, employee_id: str) -> None:

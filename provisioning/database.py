@@ -32,12 +32,19 @@ TRANSIENT_STATES = frozenset(("08S01", "08001", "HYT00", *(f"IMC0{n}" for n in r
 IMC01 to IMC06 are a broken link, too, as the driver tells it where the operator lets it reconnect by itself.
 """
 
+COLLISIONS = frozenset((2601, 2627))
+"""A key is there already. Where two write the same one at the same moment, it is not there when the second looks."""
+
+AT_ONCE = 5
+"""So often something is tried that others write at the same moment: of so many who try, each gets through."""
+
 HINTS: dict[int | str, str] = {
     208: "a table or view is missing; run: python -m provisioning migrate",
     229: "a right is missing; the app's user must be a member of the role provisioning_app",
     916: "the app's user may not use this database; create it there, as a member of the role provisioning_app",
     1105: "the database is full",
     1205: "another statement was in the way",
+    2601: "a key would be there twice",
     2627: "a key would be there twice",
     2628: "a value is longer than its column",
     4060: "the database cannot be opened; check its name and the user's rights",
@@ -70,6 +77,7 @@ SQLITE_BUSY_SECONDS = 30.0
 _ROWS_A_FETCH = 1000
 _SQL_COPT_SS_ACCESS_TOKEN = 1256
 _SQLITE_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_SQLITE_COLLISIONS = (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE)
 _SQLITE_SPELLINGS = (("DATEADD(second,", "DATEADD('second',"), ("OPENJSON(", "json_each("))
 _LITERALS = re.compile(r"'(?:[^']|'')*'|--[^\n]*")
 
@@ -104,6 +112,20 @@ def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """As many items as one statement takes, until there are none left."""
     for at in range(0, len(items), ROWS_A_STATEMENT):
         yield items[at : at + ROWS_A_STATEMENT]
+
+
+def not_alone(action: Callable[[], T]) -> T:
+    """What an action gives; done again, up to `AT_ONCE` times, where somebody else wrote the same key meanwhile.
+
+    For what is carried out as a whole or not at all, and may be carried out twice.
+    """
+    for _ in range(AT_ONCE - 1):
+        try:
+            return action()
+        except DatabaseError as exc:
+            if not exc.collided:
+                raise
+    return action()
 
 
 def parameter_count(statement: str) -> int:
@@ -320,6 +342,7 @@ class SqlServer(Database):
     beginning of a transaction, a statement outside of one, a query up to its first row. Nobody knows whether the first
     try was carried out, so every statement of queries/ that runs outside of a transaction may run twice. Inside of one
     nothing is done again: it is rolled back, the error goes up, and the next run does what this one could not.
+    Where two write the same key at the same moment, a statement outside of a transaction is run again at once.
     See docs/database.md.
     """
 
@@ -341,7 +364,7 @@ class SqlServer(Database):
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), name: str = "statement") -> int:
         """One text; gives back how many rows its first statement changed."""
-        return self._lasting(name, lambda: self._changed_rows(sql, parameters))
+        return self._written(name, lambda: self._changed_rows(sql, parameters))
 
     def batch(self, parts: list[str], parameters: Sequence[Any], name: str) -> None:
         """One round trip. Its last word tells that it was committed: see `_committed`."""
@@ -350,7 +373,7 @@ class SqlServer(Database):
             self.execute(body, parameters, name)
             return
         body = f"BEGIN TRANSACTION;\n{body};\nCOMMIT TRANSACTION;\nSELECT 1 AS committed;"
-        self._lasting(name, lambda: self._committed(body, parameters, name))
+        self._written(name, lambda: self._committed(body, parameters, name))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -382,6 +405,12 @@ class SqlServer(Database):
                 raise
             self._outage.ends()
             return found
+
+    def _written(self, name: str, action: Callable[[], T]) -> T:
+        """As `_lasting`; outside of a transaction also again, at once, where another wrote the same key meanwhile."""
+        if self._in_transaction:
+            return self._lasting(name, action)
+        return not_alone(lambda: self._lasting(name, action))
 
     def _once(self, name: str, action: Callable[[], T]) -> T:
         """What an action gives on the connection as it is; one that may be broken is dropped."""
@@ -516,8 +545,9 @@ def _translated(name: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as exc:
-        kind = getattr(exc, "sqlite_errorcode", 0) & 0xFF
-        raise DatabaseError(f"{name}: {_short(exc)}.", transient=kind in _SQLITE_LOCKED) from exc
+        code = getattr(exc, "sqlite_errorcode", 0)
+        locked, collided = code & 0xFF in _SQLITE_LOCKED, code in _SQLITE_COLLISIONS
+        raise DatabaseError(f"{name}: {_short(exc)}.", transient=locked, collided=collided) from exc
 
 
 def _short(exc: sqlite3.Error) -> str:
@@ -588,7 +618,7 @@ def _odbc_error(name: str, exc: BaseException) -> DatabaseError:
     if name == "commit" and transient:
         hint = "whether it was carried out is not known; the next run finds out"
     told = f"{name}: SQL Server answered {number}state {state or 'unknown'}{hint and ': '}{hint}."
-    return DatabaseError(told, transient=transient)
+    return DatabaseError(told, transient=transient, collided=any(n in COLLISIONS for n in numbers))
 
 
 def _odbc_codes(exc: BaseException) -> tuple[str, list[int]]:

@@ -209,13 +209,12 @@ def _database(patient: _Patient) -> _Result:
 
 def _migrated(patient: _Patient) -> _Result:
     """Whether the scripts of sql/ were applied."""
-    db, mend = patient.need(patient.database, "database"), "python -m provisioning migrate"
-    if not db.one("has_migrations"):
-        return _Result(faults=[("the database is empty", mend)])
-    applied = {str(row[0]) for row in db.rows("migrations")}
-    if runs.NEWEST_SCRIPT not in applied:
-        return _Result(faults=[(f"the database is older than the app: {runs.NEWEST_SCRIPT} was not applied", mend)])
+    db = patient.need(patient.database, "database")
+    fault = runs.unready(db)
+    if fault:
+        return _Result(faults=[fault])
     patient.migrated = db
+    applied = {str(row[0]) for row in db.rows("migrations")}
     newer = sorted(s for s in applied if s > runs.NEWEST_SCRIPT and not migration.is_own(s))
     told = [(f"the database is newer than the app: {', '.join(newer)}", "publish the app again")] if newer else []
     return _Result(f"up to {runs.NEWEST_SCRIPT}", warnings=told)
@@ -235,7 +234,7 @@ def _grants(patient: _Patient) -> _Result:
 
 def grants_result(found: rights.Rights) -> _Result:
     """What rights in the database mean for this login."""
-    add = f"run migrate as the database's administrator, and: ALTER ROLE {rights.APP_ROLE} ADD MEMBER [this login]"
+    add = f"run migrate as the database's administrator, and: {rights.ADD_MEMBER}"
     take = f"give the app's own login the role {rights.APP_ROLE} and nothing else"
     return _Result(
         f"what {rights.APP_ROLE} has, and no more",

@@ -147,9 +147,9 @@ class Unacceptable(TransportError):
 class DatabaseError(ProvisioningError):
     """The database refused a statement or could not be reached."""
 
-    def __init__(self, message: str, *, transient: bool = False) -> None:
-        """Say whether the same statement may succeed on a new connection."""
-        self.transient = transient
+    def __init__(self, message: str, *, transient: bool = False, collided: bool = False) -> None:
+        """Say whether the same statement may succeed on a new connection, or at once: its key is there by now."""
+        self.transient, self.collided = transient, collided
         super().__init__(message)
 
 

@@ -767,12 +767,18 @@ def _refresh_one(work: Work, employee_id: str, resource: Resource, key: str) -> 
         raise NotSendable(employee_id, tuple(f"HR's record: {r}" for r in fetch.rejected[0].reasons))
     if mirror.canonical_key(rows[0][table.key.name]) != mirror.canonical_key(key):
         raise UpstreamError(f"{table.name}: HR answered with another person's record for {employee_id}.")
+    database.not_alone(lambda: _write_refreshed(db, fetch, rows))
+    return True
+
+
+def _write_refreshed(db: Database, fetch: Fetch, rows: list[mirror.Values]) -> None:
+    """Mirror a record that was fetched by itself, as a whole or not at all."""
+    table = fetch.table
     held = tables.held(db, table, rows)
     rows = [fetch.kept(row, held[str(row[table.key.name])]) if held else row for row in rows]
     with db.transaction():
         tables.write(db, table, fetch.changes(rows, held))
         tables.record_refresh(db, table, str(rows[0][table.key.name]))
-    return True
 
 
 def force(work: Work, found: str, by: str | None, *, over_http: bool = False) -> None:

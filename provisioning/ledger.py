@@ -51,10 +51,7 @@ class Lease:
 
     def acquire(self, db: Database) -> bool:
         """Try once. `taken_over` tells whether a dead owner's lease was taken."""
-        try:
-            db.run("lease_acquire", self.name, self.name, self.owner, LEASE_SECONDS, self.name)
-        except DatabaseError:  # two first comers at once: one of them has made the row
-            db.run("lease_acquire", self.name, self.name, self.owner, LEASE_SECONDS, self.name)
+        db.run("lease_acquire", self.name, self.name, self.owner, LEASE_SECONDS, self.name)
         state = db.one("lease_state", self.name)
         if state is None or state[0] != self.owner:
             return False
@@ -270,6 +267,11 @@ class Ledger:
         told = reason[:500]
         once = (*key, self.run_id)
         self.db.run("record_refused", *key, *key, user_hash, told, *once, told, *once)
+
+    def disable_one_at_a_time(self) -> None:
+        """Until this transaction ends, nobody else gets past here. A row of its own: no sender waits for it."""
+        name = f"disable {self.target}"
+        self.db.run("one_at_a_time", name, name, name)
 
     def disable(self, employee_id: str, by: str) -> None:
         """Put somebody down as disabled by hand, by name."""

@@ -100,7 +100,7 @@ def folder() -> Path:
 
 
 def _applied(db: Database) -> set[str]:
-    if not db.one("has_migrations"):
+    if (db.one("has_migrations") or (None,))[0] is None:
         with db.transaction():
             _run(db, folder() / "migrations.sql")
     return {str(row[0]) for row in db.rows("migrations")}

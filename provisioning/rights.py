@@ -11,6 +11,9 @@ from typing import Any
 APP_ROLE = "provisioning_app"
 """The database role of the app; its grants stand in sql/grants.sql."""
 
+ADD_MEMBER = f"ALTER ROLE {APP_ROLE} ADD MEMBER [this login]"
+"""What makes a login, as a user of the database, one of the app's."""
+
 UPLOAD_ROLE = "SynchronizationData-User.Upload"
 LOGS_ROLE, JOB_ROLE = "ProvisioningLog.Read.All", "Synchronization.Read.All"
 READING_ROLES = (LOGS_ROLE, JOB_ROLE)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
-from provisioning import alerts, database, holds, ledger, plan, scim, send, tables, tombstones, trail
+from provisioning import alerts, database, holds, ledger, plan, rights, scim, send, tables, tombstones, trail
 from provisioning.database import Database
 from provisioning.errors import Busy, DatabaseError, MappingError, ProvisioningError, SettingsError
 from provisioning.graph import Graph
@@ -425,16 +425,26 @@ def _told(what: str) -> Iterator[None]:
         logger.warning("%s: %s", what, exc)
 
 
+def unready(db: Database) -> tuple[str, str] | None:
+    """What keeps the app from this database, and the mend; None where nothing does."""
+    migrate = "run: python -m provisioning migrate"
+    found = db.one("has_migrations")
+    if found is None:
+        return "the database is empty", migrate
+    if found[0] is None:
+        return "this login may not see the app's tables", f"as the database's administrator: {rights.ADD_MEMBER}"
+    if NEWEST_SCRIPT not in {str(row[0]) for row in db.rows("migrations")}:
+        return f"the database is older than the app: {NEWEST_SCRIPT} was not applied", migrate
+    return None
+
+
 @contextmanager
 def opened(settings: Settings, clock: Clock, patience: float) -> Iterator[Database]:
     """The database, migrated. Raises SettingsError where it is not."""
     with database.connect(settings.sql_connection_string, clock, patience) as db:
-        if not db.one("has_migrations"):
-            raise SettingsError(["SQL_CONNECTION_STRING: this database is empty; run: python -m provisioning migrate"])
-        if NEWEST_SCRIPT not in {str(row[0]) for row in db.rows("migrations")}:
-            raise SettingsError(
-                ["SQL_CONNECTION_STRING: this database is older than the app; run: python -m provisioning migrate"]
-            )
+        fault = unready(db)
+        if fault:
+            raise SettingsError([f"SQL_CONNECTION_STRING: {'; '.join(fault)}"])
         yield db
 
 

@@ -857,6 +857,16 @@ OUTCOMES = (
 
 TOLD = (
     _mistake(
+        "of two who write the same person at the same moment one is told of an error",
+        _in("provisioning/database.py", "    for _ in range(AT_ONCE - 1):\n", "    for _ in range(0):\n"),
+        "test_database.py::test_what_collides_is_done_again_a_few_times_and_nothing_else_is",
+    ),
+    _mistake(
+        "a login without rights is told that all is migrated",
+        _in("provisioning/runs.py", "    if found[0] is None:\n", "    if False:\n"),
+        "test_doctor.py::test_a_login_without_any_right_is_not_told_that_the_database_is_empty",
+    ),
+    _mistake(
         "the same failure rings every hour",
         _in(ALERTS, "if (ended.exit_code, ended.error) == (before.exit_code, before.error):", "if False:"),
         "test_alerts.py::test_a_run_that_fails_rings_once_for_each_kind_of_error_and_once_when_it_works_again",

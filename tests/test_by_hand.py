@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -442,3 +444,39 @@ def test_who_is_still_active_there_stays_parked_and_enabled(
     edit(db, LEAVER, Title="Director")
     counts = finish(jobs.update, parked, clock)
     assert (counts["sent"], counts["parked"], disabled(graph)) == (0, 99, [])
+
+
+@pytest.mark.parametrize("connection_string", ["sqlserver"], indirect=True)
+def test_of_many_who_are_disabled_at_the_same_moment_no_more_go_than_may(
+    guarded: Settings, graph: GraphEmulator, clock: MovedClock, db: Database
+) -> None:
+    """A script that starts one `disable` for each: everybody counts those of the others. (SQLite has one writer.)"""
+    together = Barrier(12)
+
+    def disable(n: int) -> str:
+        together.wait(30)
+        try:
+            by_hand.disable(guarded, f"P{n:04d}", ADA, clock=clock)
+        except Held:
+            return "held"
+        return "noted"
+
+    with ThreadPoolExecutor(12) as pool:
+        assert sorted(pool.map(disable, range(12))) == ["held"] * 2 + ["noted"] * 10
+    assert (len(kept(db)), len(disabled(graph))) == (10, 10)
+
+
+@pytest.mark.parametrize("connection_string", ["sqlserver"], indirect=True)
+def test_of_two_who_disable_one_person_at_the_same_moment_both_are_answered(
+    guarded: Settings, graph: GraphEmulator, clock: MovedClock, db: Database
+) -> None:
+    together = Barrier(2)
+
+    def disable(by: str) -> object:
+        together.wait(30)
+        return by_hand.disable(guarded, LEAVER, by, clock=clock).answer["status"]
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = set(pool.map(disable, (ADA, "Bo Operator")))
+    assert answers <= {"accepted", "queued"}
+    assert (len(kept(db)), disabled(graph)) == (1, [LEAVER])

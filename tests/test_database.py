@@ -13,6 +13,7 @@ from provisioning import database, retry
 from provisioning.database import Database, SqlServer
 from provisioning.errors import DatabaseError, SettingsError
 from tests.clock import MovedClock
+from tests.conftest import employ
 
 AT = "2026-11-22 12:00:00.0000000"
 FETCH = (1, "r", AT, 1, 1, AT, "t", "t", AT, 1, "r", 1, 1, AT, "t")
@@ -92,6 +93,32 @@ def test_t_sql_in_sqlites_spelling_differs_by_words_only() -> None:
 def test_an_override_stands_in_for_the_t_sql_on_sqlite_only() -> None:
     assert "sys.tables" in database.query("has_migrations", "sqlserver")
     assert "sqlite_master" in database.query("has_migrations", "sqlite")
+
+
+def test_a_key_that_is_there_already_is_told_apart_on_sqlite_too(sqlite_string: str) -> None:
+    with database.connect(sqlite_string) as db:
+        employ(db, "A")
+        with pytest.raises(DatabaseError) as twice:
+            employ(db, "A")
+        with pytest.raises(DatabaseError) as nameless:
+            db.execute("INSERT INTO dbo.Employees (EmployeeId) VALUES ('B')")
+    assert (twice.value.collided, nameless.value.collided) == (True, False)
+
+
+def test_what_collides_is_done_again_a_few_times_and_nothing_else_is() -> None:
+    tried: list[bool] = []
+
+    def collide(collided: bool = True) -> None:
+        tried.append(collided)
+        raise DatabaseError("a key would be there twice", collided=collided)
+
+    with pytest.raises(DatabaseError):
+        database.not_alone(collide)
+    assert len(tried) == database.AT_ONCE
+    with pytest.raises(DatabaseError):
+        database.not_alone(lambda: collide(collided=False))
+    assert len(tried) == database.AT_ONCE + 1
+    assert database.not_alone(lambda: 7) == 7
 
 
 def test_a_statement_of_a_wrong_name_does_not_exist() -> None:

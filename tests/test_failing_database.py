@@ -365,11 +365,42 @@ def test_a_query_that_fails_before_its_first_rows_were_given_out_is_asked_again(
 def test_an_error_in_a_later_result_is_not_missed(server: TdsServer, link: Open) -> None:
     """It comes only when the driver is asked for the next result."""
     db = link()
-    server.answers("statement", [Count(1), Error(2627)])
-    with pytest.raises(DatabaseError, match="error 2627"):
+    server.answers("statement", [Count(1), Error(2628)])
+    with pytest.raises(DatabaseError, match="error 2628"):
         db.execute(UPDATE, (1,))
     server.answers("statement", [Count(1), Error(1205)], Count(5))
     assert db.execute(UPDATE, (1,)) == 5
+
+
+@pytest.mark.parametrize("number", [2601, 2627])
+def test_a_key_that_another_wrote_at_the_same_moment_is_written_again_at_once(
+    server: TdsServer, link: Open, clock: MovedClock, number: int
+) -> None:
+    """By then it is there, and what is run outside of a transaction says what shall be, or replaces it."""
+    db = link()
+    server.answers("statement", Error(number), Error(number), Count(3))
+    assert db.execute(UPDATE, (7,)) == 3
+    server.answers("statement", Error(number), WHOLE)
+    db.batch([UPDATE, UPDATE], (1, 2), "force")
+    assert server.story == ["1 statement"] * 5
+    assert clock.sleeps == []
+
+
+def test_a_key_that_stays_is_an_error_soon(server: TdsServer, link: Open, clock: MovedClock) -> None:
+    db = link()
+    server.answers("statement", *[Error(2627)] * 9)
+    with pytest.raises(DatabaseError, match=r"force: .*error 2627, state 23000: a key would be there twice"):
+        db.execute(UPDATE, (7,), "force")
+    assert (clock.sleeps, len(server.of("statement"))) == ([], database.AT_ONCE)
+
+
+def test_a_key_that_another_wrote_fails_a_transaction(server: TdsServer, link: Open) -> None:
+    db = link()
+    server.answers("statement", Error(2627))
+    with pytest.raises(DatabaseError, match="error 2627") as failed, db.transaction():
+        db.execute(UPDATE, (7,))
+    assert failed.value.collided
+    assert len(server.of("statement")) == 1
 
 
 @pytest.mark.parametrize("answer", [Error(1205), Error(40197), Fate.DROP])
@@ -427,7 +458,6 @@ def test_after_a_transaction_that_failed_the_next_statement_is_committed_at_once
 DEFINITE = {
     229: "a right is missing",
     916: "may not use this database",
-    2627: "a key would be there twice",
     2628: "a value is longer than its column",
     8152: "a value is longer than its column",
     18456: "the login failed",

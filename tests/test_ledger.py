@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 
 import pytest
 
@@ -175,6 +176,24 @@ def test_an_expired_lease_is_taken_over_by_one_of_many(db: Database, connection_
 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(attempt, range(4))) == 1
+
+
+def test_of_many_who_write_down_the_same_person_at_once_nobody_fails(db: Database, connection_string: str) -> None:
+    """A resync that is asked for by a double click, a leaver whom two operators disable."""
+    together = Barrier(4)
+
+    def write_down(operator: int) -> None:
+        with database.connect(connection_string) as own:
+            book = Ledger(own, TARGET, f"run-{operator}")
+            for n in range(4):
+                together.wait(30)
+                book.force(f"E{n}")
+                together.wait(30)
+                book.disable(f"E{n}", "Ada Approver")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write_down, range(4)))
+    assert (count(db, "forced"), count(db, "disabled_by_hand"), count(db, "history")) == (4, 4, 32)
 
 
 def test_a_lease_runs_for_a_minute_from_its_last_renewal(clock: MovedClock, sqlite_string: str) -> None:

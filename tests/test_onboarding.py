@@ -14,7 +14,7 @@ import sqlfluff
 from provisioning import __main__ as command_line
 from provisioning import jobs, migration, onboarding, person, rights, tables
 from provisioning.database import Database
-from provisioning.errors import UpstreamError, WrongUsage
+from provisioning.errors import DatabaseError, UpstreamError, WrongUsage
 from provisioning.runs import Report
 from provisioning.settings import Settings
 from provisioning.source import Resource
@@ -80,6 +80,20 @@ def own(db: Database, scripts: Path) -> Iterator[Database]:
         db.execute("DELETE FROM provisioning.migrations WHERE script LIKE '1%'")
         shutil.copy(ROOT / "sql" / "mapping.sql", scripts / "mapping.sql")
         migration.migrate(db)
+
+
+def keeps_case(db: Database) -> bool:
+    """Whether the catalogue spells names as they were written (Babelfish spells them small)."""
+    return "EmployeeId" in db.view_columns("Employees")
+
+
+def takes_any_path(db: Database) -> bool:
+    """Whether the server's OPENJSON finds a field with a blank in its name (Babelfish's does not)."""
+    try:
+        found = list(db.select("""SELECT j.a FROM OPENJSON('[{"a b": 1}]') WITH (a int '$."a b"') AS j""", (), "t"))
+    except DatabaseError:
+        return False
+    return found == [(1,)]
 
 
 def saved(tmp_path: Path, *records: Any, **document: Any) -> Path:
@@ -171,7 +185,7 @@ def test_the_table_is_described_as_any_other_and_the_app_may_fill_it(
     migration.migrate(own)
     table = tables.describe(own, Resource("workers", "WORKERCODE", "x"))
     found = {c.name.casefold(): (c.declaration.replace("(6)", "(7)"), c.nullable) for c in table.columns}
-    assert table.name == "Workers"
+    assert table.name == ("Workers" if keeps_case(own) else "workers")
     assert found["workercode"] == ("nvarchar(20)", False)
     assert found["employment_hire_date"] == ("date", True)
     assert found["meta_lastupdated"] == ("datetime2(7)", True)
@@ -202,7 +216,8 @@ def test_a_value_that_is_too_long_is_rejected_with_column_and_length_never_cut(
     nest.people[4] = {**nest.people[4], "group": long}
     report = jobs.ingest(settings, clock=clock)
     assert report.counts["rejected"] == 1
-    assert "rejected Workers W00005: group: 52 characters, the column holds 50" in report.notes
+    told = "rejected workers w00005: group: 52 characters, the column holds 50"
+    assert told in [note.casefold() for note in report.notes]
     kept = list(own.select("SELECT [group] FROM dbo.Workers WHERE workerCode = 'W00005'", (), "t"))
     assert kept == [("staff",)]
 
@@ -219,15 +234,16 @@ def test_a_field_that_appeared_later_gets_its_column_by_a_script(
     with pytest.raises(WrongUsage, match="no such field without a column, or none that can have one: nowhere"):
         onboarding.add_columns(settings, "workers", ["badge.number", "nowhere"], clock=clock)
     report = onboarding.add_columns(settings, "workers", ["badge.number"], clock=clock)
-    assert report.answer["files"] == ["sql/1002_Workers_columns.sql", "sql/sqlite/1002_Workers_columns.sql"]
+    script = "1002_Workers_columns.sql" if keeps_case(own) else "1002_workers_columns.sql"
+    assert report.answer["files"] == [f"sql/{script}", f"sql/sqlite/{script}"]
     assert report.answer["columns"] == 1
-    with pytest.raises(WrongUsage, match=r"sql/1002_Workers_columns.sql is not applied yet; run migrate"):
+    with pytest.raises(WrongUsage, match=f"sql/{script} is not applied yet; run migrate"):
         onboarding.add_columns(settings, "Workers", clock=clock)
-    assert migration.migrate(own) == ["1002_Workers_columns.sql"]
+    assert migration.migrate(own) == [script]
     assert jobs.ingest(settings, clock=clock).counts["inserted"] == 120
     assert [int(r[0]) for r in own.select("SELECT MAX(badge_Number) FROM dbo.Workers", (), "t")] == [119]
     assert onboarding.add_columns(settings, "Workers", clock=clock).answer["columns"] == 0
-    text = (scripts / "1002_Workers_columns.sql").read_text(encoding="utf-8")
+    text = (scripts / script).read_text(encoding="utf-8")
     assert sqlfluff.lint(text, dialect="tsql", config_path=str(ROOT / "pyproject.toml")) == []
 
 
@@ -344,6 +360,8 @@ def columns_of(scripts: Path) -> dict[str, str]:
 def test_a_file_of_csv_becomes_a_table_that_the_ingest_fills(
     own: Database, scripts: Path, change: Callable[..., Settings], tmp_path: Path, clock: MovedClock, way: str
 ) -> None:
+    if own.engine == "sqlserver" and not takes_any_path(own):
+        pytest.skip("this server's OPENJSON finds no field with a blank in its name (Babelfish)")
     settings = change(**own_export(tmp_path / "share"))
     file = tmp_path / "share" / "people.csv" if way == "saved" else None
     report = onboarding.infer_table(settings, "Own", saved=file, clock=clock)
@@ -477,6 +495,8 @@ ODD = (
 def test_odd_names_and_reserved_words_are_filled_as_any_other(
     own: Database, scripts: Path, change: Callable[..., Settings], nest: UnseenHr, clock: MovedClock
 ) -> None:
+    if own.engine == "sqlserver" and not takes_any_path(own):
+        pytest.skip("this server's OPENJSON finds no field with a blank in its name (Babelfish)")
     nest.people = [{"id": f"P{n}", **{name: f"{name} {n}" for name in ODD}} for n in range(3)]
     settings = change(HR_SOURCE=nest_source(nest.url, name="Odd", primary_key="id"))
     assert onboarding.infer_table(settings, "Odd", clock=clock).answer["left_out"] == 0

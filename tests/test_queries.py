@@ -103,16 +103,19 @@ def test_no_other_statement_is_asked_for_by_name() -> None:
     assert asked <= {p.stem for p in QUERIES}
 
 
-def filled(db: Database, name: str) -> dict[str, str]:
-    """Identifiers for a statement, of dbo.Locations where it wants a table."""
-    table = tables.describe(db, Resource("Locations", "LocationId", "x"))
+LOCATIONS = Resource("Locations", "LocationId", "x")
+
+
+def filled(db: Database, name: str, resource: Resource = LOCATIONS) -> dict[str, str]:
+    """Identifiers for a statement, of a resource's table where it wants one."""
+    table = tables.describe(db, resource)
     quoted = [db.quoted(c.name) for c in table.columns]
     fields = ", ".join(db.json_field(c.name, c.declaration) for c in table.columns)
     if name == "mapping_rows":
         return {"columns": 'v."EmployeeId"'}
     if name.startswith("mirror_"):
         return {
-            "table": db.quoted("Locations"),
+            "table": db.quoted(table.name),
             "key": quoted[0],
             "key_type": table.key.declaration,
             "columns": ", ".join(quoted),
@@ -153,15 +156,20 @@ def parameters(name: str) -> list[Any]:
 RUN = [p.stem for p in QUERIES if p.stem not in CONDITIONS]
 
 
+def run_statement(db: Database, name: str, resource: Resource = LOCATIONS) -> None:
+    """With values that fit its parameters."""
+    text, identifiers = database.query(name, db.engine), filled(db, name, resource)
+    if name in ("mirror_insert", "mirror_update"):
+        db.write(name, [], **identifiers)
+    elif "SELECT" in text and not re.search(r"(?m)^(INSERT|UPDATE|DELETE)", text):
+        assert isinstance(list(db.rows(name, *parameters(name), **identifiers)), list)
+    else:
+        assert db.run(name, *parameters(name), **identifiers) >= 0
+
+
 @pytest.mark.parametrize("name", RUN)
 def test_every_statement_runs_on_both_engines(db: Database, name: str) -> None:
-    text = database.query(name, db.engine)
-    if name in ("mirror_insert", "mirror_update"):
-        db.write(name, [], **filled(db, name))
-    elif "SELECT" in text and not re.search(r"(?m)^(INSERT|UPDATE|DELETE)", text):
-        assert isinstance(list(db.rows(name, *parameters(name), **filled(db, name))), list)
-    else:
-        assert db.run(name, *parameters(name), **filled(db, name)) >= 0
+    run_statement(db, name)
 
 
 ONCE = ("approve_hold", "mirror_insert", "note_absent", "open_hold", "record_migration")

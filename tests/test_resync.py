@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
@@ -46,6 +48,30 @@ def test_somebody_new_in_hr_is_mirrored_and_sent_even_long_before_her_start(
     hr.put({**hr.people[0], "EmployeeId": "NEW1", "Email": None, "ValidFrom": "2027-06-01"})
     assert jobs.resync(filled, "NEW1", clock=clock).answer["status"] == "accepted"
     assert graph.directory().users["NEW1"]["accountEnabled"] is True
+
+
+@pytest.mark.parametrize("connection_string", ["sqlserver"], indirect=True)
+def test_of_several_who_ask_for_one_person_at_the_same_moment_each_is_answered(
+    filled: Settings, hr: HrEmulator, graph: GraphEmulator, clock: MovedClock
+) -> None:
+    """A second click, a script beside an operator: they write the same rows, one of them new to the mirror.
+
+    (SQLite has one writer at a time; who waits too long for it is told so.)
+    """
+    for employee_id in ("NEW1", "E00005"):
+        hr.put({**hr.people[0], "EmployeeId": employee_id, "Email": None, "Title": "Asked for"})
+        together = Barrier(3)
+
+        def ask(_: int, employee_id: str = employee_id, together: Barrier = together) -> object:
+            together.wait(30)
+            return jobs.resync(filled, employee_id, clock=clock).answer["status"]
+
+        with ThreadPoolExecutor(3) as pool:
+            answers = list(pool.map(ask, range(3)))
+        assert "accepted" in answers
+        assert set(answers) <= {"accepted", "queued"}
+        assert graph.directory().users[employee_id]["title"] == "Asked for"
+        assert forced(filled) == 0
 
 
 def test_who_hr_no_longer_knows_is_sent_as_mirrored(

@@ -12,6 +12,7 @@ import pytest
 from provisioning import jobs, spelling
 from provisioning.database import Database
 from provisioning.errors import UpstreamError
+from provisioning.pacing import Clock
 from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.conftest import PASSWORD, hr_source
@@ -24,10 +25,11 @@ SINCE = {"start_param": "updatedSince"}
 
 
 @pytest.fixture
-def hr(clock: MovedClock) -> Iterator[HrEmulator]:
-    """A hundred people, whose edits are timed by the test's clock."""
+def hr(clock: MovedClock, connection_string: str) -> Iterator[HrEmulator]:
+    """A hundred people, whose edits are timed by the clock of the database: SQLite has the test's, a server its own."""
+    timed_by = clock if connection_string.startswith("sqlite") else Clock()
     staff = people.invent(100, today=clock.utc_now().date())
-    with HrEmulator(staff, {"basic": ("svc", PASSWORD)}, clock=clock.utc_now) as emulator:
+    with HrEmulator(staff, {"basic": ("svc", PASSWORD)}, clock=timed_by.utc_now) as emulator:
         yield emulator
 
 

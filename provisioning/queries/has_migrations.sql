@@ -1,4 +1,4 @@
--- Whether anything was ever applied here.
+-- Whether anything was ever applied here: no row where not, and a null where this login sees nothing of it.
 -- Parameters: none
-SELECT t.name FROM sys.tables AS t INNER JOIN sys.schemas AS s ON s.schema_id = t.schema_id
-WHERE s.name = 'provisioning' AND t.name = 'migrations'
+SELECT t.name FROM sys.schemas AS s LEFT JOIN sys.tables AS t ON t.schema_id = s.schema_id AND t.name = 'migrations'
+WHERE s.name = 'provisioning'
