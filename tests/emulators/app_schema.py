@@ -17,6 +17,8 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from tests.emulators import accounts
+
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 HR = "urn:ietf:params:scim:schemas:extension:hr:2.0:User"
@@ -82,6 +84,7 @@ class AppSchema:
         self.removed: list[str] = []
         """What a PUT left out or changed of what had been there; a client of ours has no business to."""
         self._stored: dict[str, Any] | None = None
+        self._links: tuple[object, list[accounts.Link]] = (None, [])
         self._numbers = itertools.count(1)
         self._version = self._new_version()
 
@@ -93,6 +96,21 @@ class AppSchema:
     def uses(self, path: str) -> bool:
         """Whether a value sent under this path goes anywhere; what does not is dropped without a word."""
         return path not in self.unmapped
+
+    @property
+    def links(self) -> list[accounts.Link]:
+        """Which property of Graph's each attribute goes to, an expression's first attribute for the whole of it."""
+        key = (self._version, len(self.unmapped), frozenset(self.unmapped))
+        if self._links[0] != key:
+            told = self.document("")["synchronizationRules"][0]["objectMappings"][0]["attributeMappings"]
+            pairs = [(one["targetAttributeName"], next(_read_by(one["source"]), None)) for one in told]
+            found = [(accounts.in_graphs_words(t), _as_sent(path)) for t, path in pairs if path]
+            self._links = (key, found)
+        return self._links[1]
+
+    def as_state(self, properties: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Properties in Graph's words, as the attributes they are mapped from; and those that nothing is mapped to."""
+        return accounts.as_state(self.links, properties)
 
     def document(self, job: str) -> dict[str, Any]:
         """As Graph answers."""
@@ -171,6 +189,11 @@ class AppSchema:
             "source": source,
             "targetAttributeName": target,
         }
+
+
+def _as_sent(path: str) -> str:
+    """A reference is sent with its value as a part."""
+    return f"{path}.value" if path.endswith(":manager") else path
 
 
 def _attribute(path: str) -> dict[str, Any]:

@@ -4,7 +4,8 @@ Sources, all on learn.microsoft.com: entra/identity/app-provisioning/inbound-pro
 restart, terminations, UPN clashes), …/clear-attribute-values (nulls), …/inbound-provisioning-api-custom-attributes
 (extensions), …/inbound-provisioning-api-configure-app (without a notification e-mail a job is quarantined when it is
 started), graph/api/resources/synchronization-bulkupload (schemas, externalId), …/provisioningobjectsummary (the
-log), …/synchronization-synchronizationstatus; and RFC 7643 §2 and §4 (attributes and their types).
+log), …/synchronization-synchronizationstatus; entra/identity/monitoring-health/concept-provisioning-logs (several
+accounts found: DuplicateTargetEntries); and RFC 7643 §2 and §4 (attributes and their types).
 """
 
 from __future__ import annotations
@@ -56,6 +57,13 @@ _DUPLICATE_UPN = {
     "additionalDetails": None,
     "errorCategory": "nonServiceFailure",
     "recommendedAction": "Make the userPrincipalName unique in the source, or mend the attribute mapping.",
+}
+_DUPLICATE_TARGETS = {
+    "errorCode": "DuplicateTargetEntries",
+    "reason": "More than one user in the target was found with the configured matching attributes.",
+    "additionalDetails": None,
+    "errorCategory": "nonServiceFailure",
+    "recommendedAction": "Remove the duplicate user from the target, or mend the attribute mapping.",
 }
 _NOTHING_TO_DO = {
     "errorCode": "RedundantExport",
@@ -188,13 +196,22 @@ def container(path: str) -> str:
     return found[0] if found else ""
 
 
-@dataclass
+@dataclass(eq=False)
 class User:
-    """One account: its attributes by path; what is unset is not there."""
+    """One account: its attributes by path; what is unset is not there.
+
+    `external_id` is its employeeId, empty where it has none. `more` are properties of Graph that no path stands for;
+    `changed` is the number of the last change of it, `manager_changed` of the last one of its manager; `ever` names what
+    was set at some time.
+    """
 
     external_id: str
     object_id: str
     state: State = field(default_factory=dict)
+    more: State = field(default_factory=dict)
+    changed: int = 0
+    manager_changed: int = 0
+    ever: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -228,6 +245,10 @@ class Directory:
         self.starts = 0
         self.log_delay_of: Callable[[str], float] = lambda external_id: 0.0
         self._users: dict[str, User] = {}
+        self._others: list[User] = []
+        """Made by hand, without an employeeId, or with one that another has."""
+        self._removed: list[tuple[int, str]] = []
+        self._changes_made = 0
         self._names: dict[str, User] = {}
         self._log: list[tuple[float, Entry]] = []
         self._staged: list[dict[str, Any]] = []
@@ -313,13 +334,87 @@ class Directory:
         with self._lock:
             user = self._users.pop(external_id.casefold())
             del self._names[user.state["userName"].casefold()]
+            self._removed.append((self._next_change(), user.object_id))
+
+    # --- what an administrator does by hand, in Graph's words ---
+
+    @property
+    def accounts(self) -> list[User]:
+        """Every account, whoever made it."""
+        with self._lock:
+            return [*self._users.values(), *self._others]
+
+    @property
+    def changes_made(self) -> int:
+        """How many changes there were so far, of whatever kind."""
+        return self._changes_made
+
+    def removed_since(self, change: int) -> list[str]:
+        """Object ids of accounts that were removed after that change."""
+        with self._lock:
+            return [object_id for number, object_id in self._removed if number > change]
+
+    def plant(self, properties: State, object_id: str = "") -> str:
+        """Make an account by hand; gives back its object id. Its properties are spelled as Graph spells them."""
+        with self._lock:
+            user = User("", object_id or str(uuid.uuid4()), {"active": True, "accountEnabled": True})
+            self._others.append(user)
+            self._set(user, properties)
+            return user.object_id
+
+    def edit(self, object_id: str, **properties: Any) -> None:
+        """Change properties of an account by hand; None clears."""
+        with self._lock:
+            self._set(next(user for user in self.accounts if user.object_id == object_id), properties)
+
+    def object_id(self, external_id: str) -> str:
+        """The object id of the account that has this employeeId; KeyError when there is none."""
+        return self._users[external_id.casefold()].object_id
+
+    def _set(self, user: User, properties: State) -> None:
+        state, more = self.schema.as_state(properties)
+        self._forget_names(user)
+        for known, found in ((user.state, state), (user.more, more)):
+            known.update({name: value for name, value in found.items() if not _is_empty(value)})
+            for name in [name for name, value in found.items() if _is_empty(value)]:
+                known.pop(name, None)
+        if "active" in state:
+            user.state["accountEnabled"] = user.state.get("active", False)
+        user.external_id = str(user.state.get("externalId", ""))
+        self._place(user)
+        self._note(user, manager=MANAGER in state)
+
+    def _forget_names(self, user: User) -> None:
+        """Take an account from where it is found: by its employeeId, by its name."""
+        for index, key in ((self._users, user.external_id), (self._names, str(user.state.get("userName", "")))):
+            if index.get(key.casefold()) is user:
+                del index[key.casefold()]
+        self._others = [other for other in self._others if other is not user]
+
+    def _place(self, user: User) -> None:
+        self._names.setdefault(str(user.state.get("userName", user.object_id)).casefold(), user)
+        if not user.external_id or self._users.setdefault(user.external_id.casefold(), user) is not user:
+            self._others.append(user)
+
+    def _note(self, user: User, *, manager: bool) -> None:
+        user.changed = self._next_change()
+        user.ever |= user.state.keys() | user.more.keys()
+        if manager:
+            user.manager_changed = user.changed
+
+    def _next_change(self) -> int:
+        self._changes_made += 1
+        return self._changes_made
 
     def _process(self, data: dict[str, Any], cycle: str) -> None:
         external_id = data["externalId"]
-        user = self._users.get(external_id.casefold())
         taken = ((path, value) for path, value in flatten(data) if self.schema.uses(path))
         wanted = {path: value for path, value in taken if path not in _NOT_MAPPED}
-        if self._name_is_taken(wanted["userName"], user):
+        found = self._matched(wanted)
+        user = found[0] if found else None
+        if len(found) > 1:
+            outcome = _Outcome("other", "failure", _DUPLICATE_TARGETS, {})
+        elif self._name_is_taken(wanted["userName"], user):
             error = {**_DUPLICATE_UPN, "reason": f"{_DUPLICATE_UPN['reason']} Value: {wanted['userName']}"}
             outcome = _Outcome("update" if user else "create", "failure", error, {})
         elif user:
@@ -327,6 +422,20 @@ class Directory:
         else:
             user, outcome = self._create(external_id, wanted)
         self._write(external_id, user.object_id if user else "", outcome, cycle)
+
+    def _matched(self, wanted: State) -> list[User]:
+        """The accounts found by the first matching attribute that finds any."""
+        for path in sorted(self.schema.matching, key=self.schema.matching.__getitem__):
+            value = str(wanted.get(path) or "").casefold()
+            others = [u for u in self._others if value and str(u.state.get(path, "")).casefold() == value]
+            if path == "externalId":
+                first = self._users.get(value)
+            else:
+                first = None
+                others += [u for u in self._users.values() if str(u.state.get(path, "")).casefold() == value]
+            if first or others:
+                return [*([first] if first else []), *others]
+        return []
 
     def _name_is_taken(self, user_name: str, user: User | None) -> bool:
         return self._names.get(user_name.casefold(), user) is not user
@@ -338,6 +447,7 @@ class Directory:
         state = {path: value for path, value in wanted.items() if not _is_empty(value)}
         user = User(external_id, str(uuid.uuid5(uuid.NAMESPACE_OID, self.job + external_id.casefold())), state)
         self._users[external_id.casefold()] = self._names[state["userName"].casefold()] = user
+        self._note(user, manager=MANAGER in state)
         return user, _Outcome("create", "success", None, {path: (None, value) for path, value in state.items()})
 
     def _update(self, user: User, wanted: State) -> _Outcome:
@@ -345,12 +455,15 @@ class Directory:
         if "active" in wanted:
             wanted["accountEnabled"] = wanted["active"]
         changes = self._changes(user.state, wanted | self._omitted(user.state, wanted))
-        del self._names[user.state["userName"].casefold()]
+        self._forget_names(user)
         for path, (_, value) in changes.items():
             user.state[path] = value
             if value is None:
                 del user.state[path]
-        self._names[user.state["userName"].casefold()] = user
+        user.external_id = str(user.state["externalId"])
+        self._place(user)
+        if changes:
+            self._note(user, manager=MANAGER in changes)
         if not changes and known:
             return _Outcome("other", "skipped", _NOTHING_TO_DO, {})
         disabled = changes.get("accountEnabled") == (True, False)
@@ -361,7 +474,8 @@ class Directory:
         changes = {}
         for path, value in wanted.items():
             new = None if _is_empty(value) else value
-            kept = path == "externalId" or path.startswith(WORK_EMAIL) or (new is None and not self.flow_nulls)
+            matched_by_it = path == "externalId" and str(state.get(path, "")).casefold() == str(new).casefold()
+            kept = matched_by_it or path.startswith(WORK_EMAIL) or (new is None and not self.flow_nulls)
             if not kept and state.get(path) != new:
                 changes[path] = (state.get(path), new)
         return changes

@@ -5,7 +5,8 @@ Sources, on learn.microsoft.com: graph/api/synchronization-synchronizationjob-po
 …/synchronization-synchronizationschema-get and -update (what the app maps), …/synchronization-synchronizationjob-start,
 …/synchronization-serviceprincipal-put-synchronization (secrets), entra/identity/hybrid/cloud-sync/…
 how-to-inbound-synch-ms-graph (how secrets are read, and that a PUT replaces them all),
-entra/identity/app-provisioning/inbound-provisioning-api-issues (limits, error texts); and RFC 7643 and 7644.
+entra/identity/app-provisioning/inbound-provisioning-api-issues (limits, error texts); and RFC 7643 and 7644. Of the
+tenant's users: see tests/emulators/tenant.py.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from tests.emulators.app_schema import Refused
 from tests.emulators.entra import Directory, Entry, Malformed, check_user, expect, in_old_names, is_name
 from tests.emulators.gallery import Gallery, NoSuchThing
 from tests.emulators.http import Dropped, Emulator, Request, Response, Seconds, json_response
+from tests.emulators.tenant import LIFECYCLE_ROLE, USERS_ROLE, Tenant, TenantError
 
 CALLS, WINDOW, DAY = 40, 5.0, 86_400.0
 UPLOAD_ROLE = "SynchronizationData-User.Upload"
@@ -49,6 +51,7 @@ _JOB_PATH = re.compile(
 _SECRETS_PATH = re.compile(r"/v1\.0/servicePrincipals/([^/]+)/synchronization/secrets")
 _GALLERY_PATH = re.compile(r"/v1\.0/(applicationTemplates(?:/([^/]+)/instantiate)?|servicePrincipals)")
 _APP_PATH = re.compile(r"/v1\.0/servicePrincipals/([^/]+)/synchronization/(templates|jobs)")
+_USERS_PATH = re.compile(r"/v1\.0/users(/delta|/microsoft\.graph\.delta)?")
 _LOGS_PATH = re.compile(r"/v1\.0/auditLogs/provisioning/?")
 _CONDITION = re.compile(r"(\w+) (eq|gt|lt) (?:'((?:[^']|'')*)'|(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)))")
 _NAMES = {name.lower(): name for name in ("id", "jobId", "cycleId", "changeId", "activityDateTime")}
@@ -163,6 +166,7 @@ class GraphEmulator(Emulator):
         self.readings: list[str] = []
         self.old_names = False
         self.gallery = Gallery()
+        self.tenant = Tenant(self)
         self._arrivals: list[float] = []
         self._faults: list[_Fault] = []
         self._weather: Callable[[], _Fault] = _Fault
@@ -178,6 +182,11 @@ class GraphEmulator(Emulator):
         job = job or f"API2AAD.{uuid.uuid4().hex}.{uuid.uuid4()}"
         self._directories[principal, job] = Directory(principal, job, lambda: self.clock())  # whichever it is by then
         return f"{self.url}/v1.0/servicePrincipals/{principal}/synchronization/jobs/{job}/bulkUpload"
+
+    @property
+    def directories(self) -> list[Directory]:
+        """The directory of each target."""
+        return list(self._directories.values())
 
     def directory(self, service_principal: str | None = None, job: str | None = None) -> Directory:
         """Return the directory of a target; of the first one when none is named."""
@@ -241,6 +250,16 @@ class GraphEmulator(Emulator):
             self._admit(request, "GET", LOGS_ROLE)
             self.readings.append(request.target)
             return self._fault_of_reading(LOGS_ROLE) or self._logs(request)
+        if users := _USERS_PATH.fullmatch(path):
+            self._admit(request, "GET", USERS_ROLE)
+            self.readings.append(request.target)
+            try:
+                may_read_all = LIFECYCLE_ROLE in self.roles
+                return self._fault_of_reading(USERS_ROLE) or self.tenant.answer(
+                    request, delta=bool(users[1]), lifecycle=may_read_all
+                )
+            except TenantError as error:
+                raise GraphError(error.status, error.code, str(error), error.headers) from error
         if (place := _GALLERY_PATH.fullmatch(path)) or (place := _APP_PATH.fullmatch(path)):
             return self._from_gallery(request, place)
         if secrets := _SECRETS_PATH.fullmatch(path):
