@@ -11,9 +11,9 @@ from pathlib import Path
 
 import azure.functions as func
 
-from provisioning import aftermath, callers, console, errors, jobs, person, review, runs
+from provisioning import aftermath, callers, comparing, console, errors, jobs, person, review, runs
 from provisioning.runs import Report
-from provisioning.settings import DATABASE, GRAPH, HR, Settings
+from provisioning.settings import COMPARE, DATABASE, GRAPH, HR, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +69,14 @@ def reconcile_employees(timer: func.TimerRequest) -> None:
 def collect_outcomes(timer: func.TimerRequest) -> None:
     """What came of each person, read back from Entra's provisioning log."""
     _run("collect_outcomes", timer, aftermath.collect, (DATABASE, GRAPH))
+
+
+if os.environ.get(COMPARE):  # off unless it is set: the host would fail over a schedule that is not there
+
+    @app.timer_trigger(arg_name="timer", schedule="%COMPARE_SCHEDULE%")
+    def compare_directory(timer: func.TimerRequest) -> None:
+        """The tenant's users beside HR and the ledger; needs the app role User.Read.All, and keeps counts only."""
+        _run("compare_directory", timer, comparing.nightly, (DATABASE, GRAPH))
 
 
 @app.route(route="employees/{employee_id}/resync", methods=["POST"])

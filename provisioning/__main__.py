@@ -21,6 +21,8 @@ from provisioning import (
     aftermath,
     app_setup,
     by_hand,
+    comparing,
+    comparison_page,
     doctor,
     erasure,
     graph_admin,
@@ -130,6 +132,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> Report:
         return jobs.resync(settings, options.employee_id, refresh=not options.no_refresh, by=_whoever())
     if options.verb == "approve":
         return review.approve(settings, options.hold_id, options.by)
+    if options.verb == "compare":
+        return _compare(options, settings)
     if options.verb in _AFTERWARDS:
         return _AFTERWARDS[options.verb](options, settings)
     if options.verb == "show":
@@ -145,6 +149,23 @@ def _run(options: argparse.Namespace, settings: Settings) -> Report:
             return jobs.resend(settings, options.since, anyway=options.anyway, observe=observe)
         sending = {"create": jobs.create, "update": jobs.update, "reconcile": jobs.reconcile}
         return sending[options.verb](settings, selection, anyway=options.anyway, observe=observe)
+
+
+def _compare(options: argparse.Namespace, settings: Settings) -> Report:
+    """Values of people stand on stdout, and in the files that were named, only."""
+    for path in filter(None, (options.report, options.csv)):
+        comparing.check_writable(path)
+    compared = comparing.compare(settings, foresee=options.first_load)
+    if options.report:
+        comparing.save_page(compared, options.report)
+    if options.csv:
+        comparing.save_csv(compared, options.csv)
+    if options.diff:
+        for line in comparison_page.diff_lines(compared.report.job, compared.people()):
+            print(line)
+    if options.json:
+        comparing.write_json(compared, sys.stdout)
+    return compared.report
 
 
 def _forget(options: argparse.Namespace, settings: Settings) -> Report:
@@ -245,7 +266,8 @@ def _print_holds(found: Sequence[holds.Hold]) -> int:
 
 def _print(report: Report) -> None:
     """The line of JSON on stdout, or the page in its place; for people on stderr."""
-    print("\n".join(report.page) if report.page else report.line(), flush=True)
+    if not report.printed:
+        print("\n".join(report.page) if report.page else report.line(), flush=True)
     for note in report.notes:
         print(note, file=sys.stderr)
     if report.untold:
@@ -372,7 +394,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_onboarding(verbs)
     _add_app(verbs)
     _add_afterwards(verbs)
+    _add_compare(verbs.add_parser("compare", help="HR and the ledger beside the directory, person by person"))
     return parser
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--first-load", action="store_true", help="what a first load would do, before anybody was sent")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write it as a page of HTML, for its owner only")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write everybody as CSV, for its owner only")
+    parser.add_argument("--diff", action="store_true", help="also who they are and what differs, on stdout")
+    parser.add_argument("--json", action="store_true", help="everybody, with values, as one line of JSON")
 
 
 def _add_by_hand(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

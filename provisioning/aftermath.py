@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from provisioning import database, holds, naming, outcomes, plan, retry, runs, trail
+from provisioning import comparison_page, database, holds, naming, outcomes, plan, retry, runs, trail
 from provisioning.database import Database
 from provisioning.graph import Graph
 from provisioning.outcomes import Entry
@@ -216,6 +216,7 @@ def status(settings: Settings, *, clock: Clock | None = None) -> Report:
         report.answer |= {name: counted.counts[name] for name in ("failed", "unconfirmed")}
         report.answer |= {"recreated": len(recreated), **counted.answer}
         by_hand = [one.told() for one in work.book.disabled_by_hand()]
+        report.answer["compared"] = _compared(work)
         report.answer |= {"by_hand": len(by_hand), "by_hand_people": by_hand[:MOST_NAMED]}
         report.answer["outcomes"] = {"on": work.log is not None, "read_to": trail.told_at(read.read_to)}
         used = work.book.calls_used().used_today
@@ -244,6 +245,15 @@ def _last_runs(db: Database, target: str) -> dict[str, Any]:
 def _counts(kept: str) -> dict[str, int]:
     """The counts of a run, without what it notes for the next one (`alerts`)."""
     return {name: found for name, found in json.loads(kept).items() if isinstance(found, int)}
+
+
+def _compared(work: Work) -> dict[str, Any] | None:
+    """When the directory was last compared to its end, and the counts; None where it never was."""
+    row = work.db.one("last_comparison", work.target, work.target)
+    if row is None:
+        return None
+    run_id, at, counts = row
+    return {"run_id": str(run_id), "at": trail.told_at(database.as_utc(at)), "counts": _counts(counts)}
 
 
 def without_reasons(answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -335,5 +345,8 @@ def _in_words(answer: dict[str, Any]) -> list[str]:
     if answer["by_hand"]:
         named = ", ".join(one["employee_id"] for one in answer["by_hand_people"][:20])
         words.append(f"disabled by hand, whatever HR says: {answer['by_hand']} ({named})")
+    if compared := answer["compared"]:
+        told = comparison_page.lines("compare", compared["counts"], {}, short=True)
+        words += [f"compared with the directory {compared['at']}:", *told]
     words.append(f"{answer['calls_used']} of {answer['calls_limit']} calls of 24 h are used")
     return words

@@ -37,6 +37,12 @@ ENTRIES_A_PAGE = 500
 MOST_PAGES = 10_000
 """A log of more pages than that is taken for one that never ends."""
 
+_START_OVER = ("syncStateNotFound", "syncStateInvalid", "resyncRequired", "Directory_ExpiredPageToken")
+"""Codes of tokens that are no longer good; so is whatever comes with 410.
+
+https://learn.microsoft.com/graph/delta-query-overview#synchronization-reset
+"""
+
 STANDING = ("Paused", "NotRun", "NotConfigured", "Quarantine")
 """Job states in which what is uploaded is only staged."""
 
@@ -78,6 +84,20 @@ class JobStatus:
     def stands(self) -> bool:
         """Whether what is uploaded is staged and goes no further."""
         return self.code in STANDING
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How something of many pages is read: with which role, what it is called, and until when (monotonic time)."""
+
+    role: str
+    what: str
+    clock: Clock
+    ends: float
+
+
+class StartOver(UpstreamError):
+    """Graph no longer knows how far something was read: it must be read from the beginning."""
 
 
 class Graph:
@@ -164,18 +184,27 @@ class Graph:
         Asks again for a while where Graph is busy or out of reach, and until `ends` (of the clock's monotonic time).
         Raises NotPermitted without the role, UpstreamError when a page cannot be had or the pages never end.
         """
-        url: str | None = self._first_log_page(since)
+        for body in self.pages(self._first_log_page(since), Reading(LOGS_ROLE, "provisioning log", clock, ends)):
+            yield body["value"]
+
+    def pages(self, url: str, reading: Reading) -> Iterator[dict[str, Any]]:
+        """What is at an address of Graph's and behind each next link: objects whose `value` is a list.
+
+        Raises NotPermitted without the role, StartOver where Graph has forgotten how far it was read, UpstreamError
+        when a page cannot be had or the pages never end.
+        """
+        following: str | None = self.same_origin(url)
         seen: set[str] = set()
-        while url is not None:
-            if url in seen or len(seen) >= MOST_PAGES:
-                raise UpstreamError("Graph: the pages of the provisioning log never end.")
-            seen.add(url)
-            body = self._get_patiently(url, LOGS_ROLE, clock, ends)
-            entries, following = body.get("value"), body.get("@odata.nextLink")
-            if not isinstance(entries, list):
-                raise UpstreamError("Graph: a page of the provisioning log has no entries.")
-            url = None if following is None else self._same_origin(str(following))
-            yield entries
+        while following is not None:
+            if following in seen or len(seen) >= MOST_PAGES:
+                raise UpstreamError(f"Graph: the pages of the {reading.what} never end.")
+            seen.add(following)
+            body = self._get_patiently(following, reading)
+            if not isinstance(body.get("value"), list):
+                raise UpstreamError(f"Graph: a page of the {reading.what} has no entries.")
+            link = body.get("@odata.nextLink")
+            following = None if link is None else self.same_origin(str(link))
+            yield body
 
     def _first_log_page(self, since: datetime) -> str:
         job, moment = self._endpoint.job.replace("'", "''"), since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -183,27 +212,29 @@ class Graph:
         order = quote("activityDateTime asc", safe="")
         return f"{self._endpoint.logs_url}?$filter={conditions}&$orderby={order}&$top={ENTRIES_A_PAGE}"
 
-    def _same_origin(self, link: str) -> str:
-        """A link of Graph's own, if it leads where the token may go."""
+    def same_origin(self, link: str) -> str:
+        """A link of Graph's own, if it leads where the token may go. Raises UpstreamError for another."""
         try:
             theirs, ours = httpx.URL(link), httpx.URL(self._endpoint.url)
             same = all(getattr(theirs, part) == getattr(ours, part) for part in ("scheme", "host", "port", "userinfo"))
         except (httpx.InvalidURL, ValueError):
             same = False
         if not same:
-            raise UpstreamError("Graph: the log's next page is said to be at another address, which gets no token.")
+            raise UpstreamError("Graph: its next page is said to be at another address, which gets no token.")
         return link
 
-    def _get_patiently(self, url: str, role: str, clock: Clock, ends: float) -> dict[str, Any]:
+    def _get_patiently(self, url: str, reading: Reading) -> dict[str, Any]:
         body: dict[str, Any] = {}
         try:
-            for attempt, seconds in retry.asking(clock, ends):
+            for attempt, seconds in retry.asking(reading.clock, reading.ends):
                 with attempt:
-                    if clock.monotonic() >= ends:
-                        raise UpstreamError("Graph: the time of this run was up before the log's last page.")
-                    body = self._get(url, role, min(seconds, transport.DEADLINE))
+                    if reading.clock.monotonic() >= reading.ends:
+                        raise UpstreamError(
+                            f"Graph: the time of this run was up before the {reading.what}'s last page."
+                        )
+                    body = self._get(url, reading.role, min(seconds, transport.DEADLINE))
         except TransportError as exc:
-            raise UpstreamError(f"Graph: the provisioning log could not be read: {exc}.") from None
+            raise UpstreamError(f"Graph: the {reading.what} could not be read: {exc}.") from None
         return body
 
     def _get(self, url: str, role: str, seconds: float = transport.DEADLINE) -> dict[str, Any]:
@@ -270,6 +301,8 @@ def check(reply: transport.Reply, role: str) -> None:
     told = f"Graph answered {reply.status} {code}".rstrip()
     if reply.status == 403 or (reply.status == 401 and code == "UnknownError"):  # so these APIs tell a missing role
         raise NotPermitted(f"{told}: the app role {role} is missing (or, for logs, a premium licence).", role)
+    if reply.status == 410 or code in _START_OVER:
+        raise StartOver(f"{told}.")
     if retry.may_pass(reply.status):
         raise Unavailable(f"{told}.", retry.retry_after(reply.headers.get("Retry-After")))
     if reply.status == 404:

@@ -209,7 +209,8 @@ class Guard:
         if not fresh:
             return None
         if name == FIRST_LOAD:
-            return f"nobody was ever sent to this target, and {_people(count)} would be"
+            look = "python -m provisioning compare --first-load --report FILE"
+            return f"nobody was ever sent to this target, and {_people(count)} would be; what that would do: {look}"
         if name == MAPPING:
             return mapping_reason(count, sum(d.disables for d in fresh))
         if name == PROTECTED:

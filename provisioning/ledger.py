@@ -141,15 +141,19 @@ class Ledger:
         self.db, self.target, self.run_id, self._missing = db, target, run_id, missing
         self._identifiers: dict[str, str] = {}
 
-    def people(self, mapping: ScimMapping, condition: str = "", *parameters: Any) -> Iterator[Person]:
+    def people(
+        self, mapping: ScimMapping, condition: str = "", *parameters: Any, with_sent: bool = False
+    ) -> Iterator[Person]:
         """Rows of dbo.ScimUsers beside what was last sent; `condition` names one of queries/where_*.sql.
 
-        The SCIM user last sent comes along with a few people asked for by id only: of everybody it is too much.
+        The SCIM user last sent comes along with a few people asked for by id, and `with_sent`: for who looks at one
+        after the other, since kept of everybody it is too much.
         Whoever is disabled by hand comes along, too, where the view has no row of hers.
         """
         self._identifiers = self._identifiers or _identifiers(self.db, mapping)
         text = database.query(condition, self.db.engine) if condition else ""
-        payload = "CASE WHEN l.cleared_at IS NULL THEN l.scim_user END" if condition == "where_ids" else "NULL"
+        told = with_sent or condition == "where_ids"
+        payload = "CASE WHEN l.cleared_at IS NULL THEN l.scim_user END" if told else "NULL"
         taken = (*[self.target] * 5, *self._missing, self.target, *parameters)
         rows = self.db.rows("people", *taken, condition=text, payload=payload, **self._identifiers)
         width, key = len(mapping.columns), mapping.control["EmployeeId"]
@@ -184,6 +188,10 @@ class Ledger:
     def vanished(self) -> list[str]:
         """People last sent as active who are no longer in the view."""
         return [str(row[0]) for row in self.db.rows("vanished", self.target, self.target)]
+
+    def gone(self) -> Iterator[tuple[str, str]]:
+        """Everybody ever sent who is no longer in the view: EmployeeId and externalId."""
+        return ((str(row[0]), str(row[1])) for row in self.db.rows("gone_from_view", self.target))
 
     def find(self, employee_id: str) -> str | None:
         """An EmployeeId as the mapping spells it; None for nobody."""

@@ -43,6 +43,17 @@ class Job(Enum):
     RESYNC = "resync"
 
 
+class Standing(Enum):
+    """How somebody stands with HR today, whatever was sent."""
+
+    ACTIVE = "active"
+    LATER = "later"  # starts some day, and is not active before
+    LEFT = "left"
+    BY_HAND = "disabled by hand"
+    OUT_OF_SCOPE = "out of scope"
+    UNCLEAR = "unclear"  # her row cannot be read
+
+
 class Group(Enum):
     """In which order people go."""
 
@@ -426,6 +437,22 @@ def has_left_scope(person: Person, rules: Rules) -> bool:
         return person.known and person.was_active and not _in_scope(person, rules)
     except Unsendable:
         return False
+
+
+def standing(person: Person, rules: Rules) -> tuple[Standing, tuple[str, ...]]:
+    """How somebody stands with HR today, and why."""
+    try:
+        if person.by_hand and not _hr_agrees(person, rules):
+            return Standing.BY_HAND, ("disabled by hand",)
+        state = _state(person, rules)
+    except Unsendable as exc:
+        return Standing.UNCLEAR, exc.reasons
+    if state.ended:
+        why = "absent from HR" if person.missing else "past her last day" if state.past_last_day else "inactive in HR"
+        return Standing.LEFT, (why,)
+    if not state.in_scope:
+        return Standing.OUT_OF_SCOPE, ()
+    return (Standing.ACTIVE if state.active else Standing.LATER), ()
 
 
 def _looked_at(person: Person, rules: Rules) -> bool:

@@ -22,6 +22,12 @@ READING_ROLES = (LOGS_ROLE, JOB_ROLE)
 https://learn.microsoft.com/graph/permissions-reference
 """
 
+USERS_ROLE = "User.Read.All"
+"""What comparing the directory needs, and nothing else of this app."""
+
+LIFECYCLE_ROLE = "User-LifeCycleInfo.Read.All"
+"""Without it employeeLeaveDateTime is not compared: https://learn.microsoft.com/graph/api/user-get"""
+
 _GRANT = re.compile(r"\bGRANT\s+([A-Z, ]+?)\s+ON\s+([\w.\[\]]+)\s+TO\s+(\w+)", re.IGNORECASE)
 
 

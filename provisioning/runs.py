@@ -37,6 +37,15 @@ OUTCOME_COUNTS = (
     *("recreated", "failed", "unconfirmed"),
 )
 
+COMPARE_COUNTS = (
+    *("people", "accounts", "enabled", "differs", "disabled", "missing", "other_key", "doubled", "left_enabled"),
+    *("without_hr", "left", "later", "out_of_scope", "parked", "ignored"),
+)
+FIRST_LOAD_COUNTS = (
+    *("people", "accounts", "matched", "changed", "enables", "disables", "created", "clash", "beside", "doubled"),
+    *("parked", "left_enabled", "without_hr", "left", "later", "out_of_scope", "ignored"),
+)
+
 _UNCOUNTED = (
     *("migrate", "approve", "holds", "show", "status", "forget", "infer-table", "add-columns", "source"),
     *("app-create", "app-schema", "app-notices", "app-start"),
@@ -49,6 +58,8 @@ _COUNTS: dict[str, tuple[str, ...]] = {
     "retry-failed": ("failed", "due"),
     "purge": ("purged",),
     "take-over-names": ("read", "taken", "unchanged", "conflicts"),
+    "compare": COMPARE_COUNTS,
+    "first-load": FIRST_LOAD_COUNTS,
     **dict.fromkeys(_UNCOUNTED, ()),
 }
 
@@ -85,6 +96,8 @@ class Report:
     """Who fails over there since this reading of the log, as ids are compared."""
     standing: str | None = None
     """How the provisioning job stands, in Graph's word, where it was asked; empty where it is at work."""
+    printed: bool = False
+    """Whether its line of JSON stands on stdout already."""
 
     def line(self) -> str:
         """The one JSON line of a job."""

@@ -26,6 +26,15 @@ DATABASE = "SQL_CONNECTION_STRING"
 HR = "HR_SOURCE"
 GRAPH = "GRAPH_BULK_UPLOAD_URL"
 ALERTS = "ALERT_WEBHOOK_URL"
+COMPARE, IGNORE = "COMPARE_SCHEDULE", "COMPARE_IGNORE"
+
+IGNORABLE = (
+    *("userPrincipalName", "userType", "displayName", "mail", "mailNickname", "employeeId", "employeeType"),
+    *("department", "jobTitle", "companyName"),
+)
+"""Properties of an account, in Graph's words, by which it may be one that needs no HR."""
+
+GUESTS = {"userType": "Guest"}
 
 _BULK_UPLOAD_PATH = re.compile(r"/(v1\.0|beta)/servicePrincipals/([^/]+)/synchronization/jobs/([^/]+)/bulkUpload/?")
 _URN = re.compile(r"urn:[a-z0-9][a-z0-9-]{0,31}:[A-Za-z0-9()+,.:=@;$_!*'%/?#-]+", re.IGNORECASE)
@@ -59,6 +68,11 @@ class BulkUpload:
     def logs_url(self) -> str:
         """Where the tenant's provisioning log is, of the same version of Graph."""
         return f"{self.url.partition('/servicePrincipals/')[0]}/auditLogs/provisioning"
+
+    @property
+    def users_url(self) -> str:
+        """Where the tenant's users are, of the same version of Graph."""
+        return f"{self.url.partition('/servicePrincipals/')[0]}/users"
 
     @property
     def needs_token(self) -> bool:
@@ -112,6 +126,10 @@ class Settings:
     max_shrink: Share
     alert_webhook_url: str = field(repr=False)
     """Where alerts are sent; empty where nobody is told. Whoever has the address can send there: a secret."""
+    compares: bool
+    """Whether the directory is compared by a timer."""
+    compare_ignore: tuple[Mapping[str, str], ...]
+    """Accounts that need no HR: property → pattern, all of which must fit."""
     user_names: Policy | None = None
     """How names are made for people before they are created; None where that is not the app's business."""
 
@@ -147,6 +165,8 @@ class _Reader:
             max_shrink=self.share("MAX_SHRINK", Share(10, percent=True)),
             alert_webhook_url=self.alert_webhook_url(),
             user_names=self.user_names(),
+            compares=bool(self.value(COMPARE)),
+            compare_ignore=self.compare_ignore(),
         )
         if self._problems:
             raise SettingsError(self._problems)
@@ -265,6 +285,24 @@ class _Reader:
         elif hosts.is_link_local(host):
             self.wrong(ALERTS, "its host is a link-local address, which is never asked.")
         return text
+
+    def compare_ignore(self) -> tuple[Mapping[str, str], ...]:
+        text = self.value(IGNORE)
+        if not text:
+            return (GUESTS,)
+        try:
+            rules = json.loads(text)
+        except (ValueError, RecursionError):
+            rules = None
+        if not isinstance(rules, list) or not all(isinstance(rule, dict) and rule for rule in rules):
+            self.wrong(IGNORE, 'must be a JSON array of objects such as [{"userType": "Guest"}].')
+            return ()
+        for rule in rules:
+            if unknown := sorted(rule.keys() - set(IGNORABLE)):
+                self.wrong(IGNORE, f"{', '.join(unknown)}: the properties are {', '.join(IGNORABLE)}.")
+            if not all(isinstance(pattern, str) and pattern.strip("*? ") for pattern in rule.values()):
+                self.wrong(IGNORE, "a pattern is a text such as svc-*, and more than * alone.")
+        return tuple(rules)
 
     def extensions(self) -> dict[str, Extension]:
         text = self.value("SCIM_EXTENSIONS")

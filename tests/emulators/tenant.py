@@ -157,8 +157,7 @@ class Tenant:
         if known is None:
             raise TenantError(400, "Request_BadRequest", "Badly formed token.")
         if self._now() >= known.ends:
-            told = "The sync state generation is not found. The delta token is expired and data must be synchronized again."
-            raise TenantError(400, "syncStateNotFound", told)
+            raise TenantError(400, "syncStateNotFound", "The delta token is expired: synchronize again.")
         if self.resets:
             self.resets -= 1
             begin = {"Location": f"{self.graph.url}/v1.0/users/delta?$deltatoken="}
