@@ -29,7 +29,7 @@ from provisioning.settings import Settings
 SECONDS, PAUSE = 5.0, 1.0
 """So long one attempt may take, and so long is waited before the second and last one."""
 
-BY_ITSELF = ("ingest", "create", "update", "reconcile", "resend", "outcomes")
+BY_ITSELF = ("ingest", "create", "update", "reconcile", "resend", "outcomes", "compare")
 """Jobs that run where nobody looks."""
 
 SENDING = ("create", "update", "reconcile", "resend")
@@ -75,6 +75,8 @@ class Before:
     error: str | None = None
     out_of_scope: int = 0
     standing: str | None = None
+    left_enabled: int = 0
+    """How many who have left were still enabled when the directory was last compared."""
     standing_at: str = ""
     """When it was asked, so that a run that did not ask passes no older answer on."""
 
@@ -116,7 +118,7 @@ def _found(settings: Settings, ended: Ended, clock: Clock) -> list[str]:
 
 
 def _before(db: Database, ended: Ended, target: str | None) -> Before:
-    exit_code, error, out_of_scope = None, None, 0
+    exit_code, error, out_of_scope, left_enabled = None, None, 0, 0
     standing: tuple[str, str | None] = ("", None)
     for job, code, counts in db.rows("runs_before", target, ended.run_id, target, ended.run_id):
         kept = json.loads(counts) if counts else {}
@@ -124,9 +126,11 @@ def _before(db: Database, ended: Ended, target: str | None) -> Before:
             standing = max(standing, (kept.get("standing_at", ""), kept["standing"]))
         if job in SENDING:
             out_of_scope = int(kept.get("vanished", kept.get("out_of_scope", 0)))
+        if job == "compare":
+            left_enabled = int(kept.get("left_before", kept.get("left_enabled", 0)))
         if job == ended.job:
             exit_code, error = int(code), kept.get("error")
-    return Before(exit_code, error, out_of_scope, standing[1], standing[0])
+    return Before(exit_code, error, out_of_scope, standing[1], left_enabled, standing[0])
 
 
 def _keep(db: Database, ended: Ended, before: Before, target: str | None, now: datetime) -> None:
@@ -141,6 +145,8 @@ def _keep(db: Database, ended: Ended, before: Before, target: str | None, now: d
         more["standing_at"] = f"{now:%Y-%m-%d %H:%M:%S.%f}" if asked else before.standing_at
     if ended.job in SENDING and ended.exit_code in FAILED and not ended.counts.get("out_of_scope"):
         more["vanished"] = str(before.out_of_scope)  # no count of this run
+    if ended.job == "compare" and ended.exit_code in FAILED:
+        more["left_before"] = str(before.left_enabled)
     if more and ended.job in BY_ITSELF:
         ledger.start_run(db, ended.run_id, ended.job, target)
         ledger.end_run(db, ended.run_id, ended.exit_code, {**ended.counts, **more})
@@ -156,6 +162,7 @@ def news(ended: Ended, before: Before, opened: Sequence[Opened]) -> list[str]:
         *_of_holds(opened),
         *_of_scope(ended, before),
         *_of_people(ended),
+        *_of_leavers(ended, before),
     ]
 
 
@@ -210,6 +217,15 @@ def _of_people(ended: Ended) -> list[str]:
     if anew := ended.counts.get("recreated", 0):
         lines.append(f"recreated: {anew} people whose accounts somebody had deleted. Who: {who}")
     return lines
+
+
+def _of_leavers(ended: Ended, before: Before) -> list[str]:
+    """More than before: that they are as many as they were is no news."""
+    count = ended.counts.get("left_enabled", 0) if ended.exit_code not in FAILED else 0
+    if count <= before.left_enabled:
+        return []
+    told = f"left and enabled: {count} people who have left HR are still enabled in Entra"
+    return [f"{told} (before: {before.left_enabled}). Who: python -m provisioning compare"]
 
 
 def _headline(ended: Ended) -> str:

@@ -264,7 +264,9 @@ def save_page(compared: Compared, path: Path) -> None:
     """Write the report, one page that needs nothing else; readable for its owner only."""
     style = "".join((ASSETS / name).read_text(encoding="utf-8") for name in ("console.css", "report.css"))
     with _private(path) as file:
-        file.write(comparison_page.page(compared.report, list(_capped(compared)), style))
+        report = compared.report
+        told = comparison_page.Told(report.job, report.counts, report.answer)
+        file.write(comparison_page.page(told, list(_capped(compared)), style))
 
 
 def _capped(compared: Compared) -> Iterator[dict[str, Any]]:

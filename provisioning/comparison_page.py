@@ -9,9 +9,17 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from provisioning.markup import Markup, Part, element, join, raw
-from provisioning.runs import Report
 
 Answer = Mapping[str, Any]
+
+
+class Told(NamedTuple):
+    """A comparison as it is told: the job, its counts, and all that is not about single people."""
+
+    job: str
+    counts: Mapping[str, int]
+    answer: Answer
+
 
 MOST_ROWS = 2000
 """So many people of a heading stand on the page; CSV and JSON have them all."""
@@ -162,7 +170,7 @@ def _told(job: str, change: Answer) -> str:
 # --- a page -------------------------------------------------------------------------------------------------------
 
 
-def page(report: Report, people: Sequence[Answer], style: str) -> str:
+def page(report: Told, people: Sequence[Answer], style: str) -> str:
     """The whole page; of `people` those that stand on it, those of one heading together."""
     title, answer = TITLES[report.job], report.answer
     by_heading = {heading: list(of) for heading, of in groupby(people, key=lambda p: str(p["heading"]))}
@@ -191,14 +199,14 @@ def page(report: Report, people: Sequence[Answer], style: str) -> str:
     return f"<!DOCTYPE html>\n{element('html', head, element('body', skip, main), lang='en')}\n"
 
 
-def _lead(report: Report) -> Markup:
+def _lead(report: Told) -> Markup:
     counts, when = report.counts, str(report.answer["compared_at"])[:16].replace("T", " ")
     told = f"{when} UTC · {counts['people']:,} people in HR · {counts['accounts']:,} accounts in the directory"
     warning = "This page holds personal data: keep it where only those can read it who may."
     return join([element("p", told, class_="lead"), element("p", warning, class_="notice")])
 
 
-def _summary(report: Report, listed: Sequence[str]) -> Markup:
+def _summary(report: Told, listed: Sequence[str]) -> Markup:
     rows: list[tuple[Part, ...]] = []
     for heading, told in words(report.job).items():
         count = report.counts.get(heading, 0)
@@ -217,7 +225,7 @@ def _of_matched(counts: Mapping[str, int]) -> Iterator[tuple[Part, ...]]:
     yield "– of them enabled", f"{counts['enables']:,}", "The account is disabled, and would be enabled"
 
 
-def _attributes(report: Report) -> Markup | None:
+def _attributes(report: Told) -> Markup | None:
     found = report.answer["attributes"]
     if not found:
         return None
@@ -227,7 +235,7 @@ def _attributes(report: Report) -> Markup | None:
     return element("section", element("h2", title), _table(title, ("Attribute", "People", "Remark"), rows))
 
 
-def _section(report: Report, heading: str, people: Sequence[Answer]) -> Markup:
+def _section(report: Told, heading: str, people: Sequence[Answer]) -> Markup:
     told, count = words(report.job)[heading], report.counts[heading]
     rest = f"… and {count - len(people):,} more; --csv FILE and --json have them all." if count > len(people) else None
     columns = ("EmployeeId", "User name", "Name", "Why", "What")

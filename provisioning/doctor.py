@@ -24,7 +24,7 @@ from provisioning.outcomes import Entry
 from provisioning.pacing import Clock
 from provisioning.scim import ScimMapping
 from provisioning.send import Budget
-from provisioning.settings import ALERTS, DATABASE, GRAPH, BulkUpload, Settings
+from provisioning.settings import ALERTS, COMPARE, DATABASE, GRAPH, BulkUpload, Settings
 from provisioning.source import Resource, Source
 
 DATABASE_SECONDS, HR_SECONDS, FILE_SECONDS, LOG_SECONDS = 75.0, 20.0, 360.0, 30.0
@@ -369,16 +369,19 @@ def _roles(patient: _Patient) -> _Result:
         raise NotChecked("the token cannot be read")
     if "roles" not in said and "scp" in said:
         raise NotChecked("this is a person's token (az login); the app's own roles show where the app runs")
-    found = rights.of_token(said)
+    compares = bool(patient.settings and patient.settings.compares)
+    found = rights.of_token(said, compares=compares)
     result = _Result("what is needed, and no more")
     for role in found.missing:
         if role == rights.UPLOAD_ROLE:
             result.faults.append((f"missing: {role}; nobody can be sent", f"grant the app role {role}"))
         else:
-            told = f"missing: {role}; outcomes or the job's status cannot be read"
+            what = "the directory" if role == rights.USERS_ROLE else "outcomes or the job's status"
+            told = f"missing: {role}; {what} cannot be {'compared' if role == rights.USERS_ROLE else 'read'}"
             result.warnings.append((told, f"grant the app role {role}"))
     for role in found.excessive:
-        result.faults.append((f"too much: {role}", f"take the app role {role} away from the app's identity"))
+        unused = f", or set {COMPARE}" if role in (rights.USERS_ROLE, rights.LIFECYCLE_ROLE) else ""
+        result.faults.append((f"too much: {role}", f"take the app role {role} away from the app's identity{unused}"))
     return result
 
 

@@ -101,7 +101,13 @@ def _whose(meeting: Meeting, one: Expected, account: Account) -> str:
     """By whom her user name is taken: by somebody else's account, or by one that is nobody's, perhaps hers."""
     name, key = (meeting.accounts.get(account, of) for of in (USER_NAME, meeting.key))
     holder = meeting.taken.get(account.object_id)
-    whose = f"is {holder}'s" if holder not in (None, one.employee_id) else f"has {meeting.key} {key}" if key else f"has no {meeting.key}"
+    whose = (
+        f"is {holder}'s"
+        if holder not in (None, one.employee_id)
+        else f"has {meeting.key} {key}"
+        if key
+        else f"has no {meeting.key}"
+    )
     return f"the user name {name} is taken by an account that {whose}"
 
 

@@ -236,14 +236,17 @@ def _by_spelling(paths: Iterable[str]) -> dict[str, str]:
 
 def _clearing(document: Mapping[str, Any]) -> set[str]:
     """Attributes of the API whose nulls flow, as far as the schema tells; by every name of theirs, lower case."""
-    names: set[str] = set()
-    for directory in app_schema.objects(document, "directories"):
-        for described in app_schema.objects(directory, "objects"):
-            for attribute in app_schema.objects(described, "attributes"):
-                if attribute.get("flowNullValues") is True:
-                    name = str(attribute.get("name")).casefold()
-                    names |= {name, f"{name}.value"}
-    return names
+    rules = app_schema.objects(document, "synchronizationRules")
+    ours = {rule.get("sourceDirectoryName") for rule in rules if any(app_schema.users(rule))}
+    objects = (
+        described
+        for directory in app_schema.objects(document, "directories")
+        for described in app_schema.objects(directory, "objects")
+        if directory.get("name") in ours
+    )
+    found = (attribute for described in objects for attribute in app_schema.objects(described, "attributes"))
+    names = {str(one.get("name")).casefold() for one in found if one.get("flowNullValues") is True}
+    return names | {f"{name}.value" for name in names}
 
 
 def _property(target: str) -> str | None:

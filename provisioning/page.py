@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-from provisioning import printed
+from provisioning import comparison_page, printed
 from provisioning.chart import chart
 from provisioning.markup import Markup, Part, element, join, raw
 from provisioning.plan import BY_HAND
@@ -40,7 +40,7 @@ FEW = 4
 ONE = {"candidates": "candidate", "calls": "call", "entries": "entry"}
 """How a count of one is called, where that is another word."""
 
-JOBS = ("ingest", "create", "update", "reconcile", "outcomes")
+JOBS = ("ingest", "create", "update", "reconcile", "outcomes", "compare")
 MENDS = {
     "due": "The next run sends them.",
     "held": "They wait for an approval, below.",
@@ -84,6 +84,7 @@ def overview(look: Look, status: Answer, notice: Notice | None = None, asked: st
         _named("unconfirmed", status),
         _named("recreated", status),
         _disabled_by_hand(status),
+        _compared(status),
         _chart(status["days"], status["ahead"]),
         _jobs(status["jobs"]),
     ]
@@ -333,6 +334,22 @@ def _disabled_by_hand(status: Answer) -> Markup | None:
     rows = ((_link(p["employee_id"]), _time(p["at"]), p["by"]) for p in people[:MOST_SHOWN])
     table = _table("Disabled by hand", ("EmployeeId", "Since", "By"), rows)
     return _section("Disabled by hand", element("p", told), table, _rest(status["by_hand"], people[:MOST_SHOWN]))
+
+
+def _compared(status: Answer) -> Markup | None:
+    """How many were under which heading when the directory was last compared; nothing where it never was."""
+    compared = status["compared"]
+    if compared is None:
+        return None
+    counts = compared["counts"]
+    asking = [(heading, told) for heading, told in comparison_page.FOUND.items() if told.mend and counts.get(heading)]
+    rows = ((told.title, f"{counts[heading]:,}", told.mend) for heading, told in asking)
+    table = _table("Compared with the directory", ("Heading", "How many", "What to do"), rows) if asking else None
+    people, accounts, well = (counts.get(name, 0) for name in ("people", "accounts", "enabled"))
+    when = f"{_when(compared['at'])}: {people:,} people in HR, {accounts:,} accounts, {well:,} as they should be."
+    who = element("p", "Who: ", element("code", "python -m provisioning compare --report FILE"), class_="quiet")
+    shown = join([table, who]) if table else _empty("Nothing asks for anybody.")
+    return _section("Compared with the directory", element("p", when), shown, id_="compared")
 
 
 def _chart(days: Sequence[Answer], ahead: Sequence[Answer]) -> Markup:

@@ -90,9 +90,13 @@ def claims(token: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def of_token(said: Mapping[str, Any]) -> Rights:
-    """Judge the app roles of a token. Of the missing ones only `UPLOAD_ROLE` keeps people from being sent."""
+def of_token(said: Mapping[str, Any], *, compares: bool = False) -> Rights:
+    """Judge the app roles of a token. Of the missing ones only `UPLOAD_ROLE` keeps people from being sent.
+
+    `compares`: whether the directory is compared by a timer; only then may its users be read.
+    """
     roles = said.get("roles")
     held = {str(role) for role in roles} if isinstance(roles, list) else set()
-    needed = (UPLOAD_ROLE, *READING_ROLES)
-    return Rights(tuple(r for r in needed if r not in held), tuple(sorted(held - set(needed))))
+    needed = (UPLOAD_ROLE, *READING_ROLES, *((USERS_ROLE,) if compares else ()))
+    allowed = {*needed, *((LIFECYCLE_ROLE,) if compares else ())}
+    return Rights(tuple(r for r in needed if r not in held), tuple(sorted(held - allowed)))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from provisioning import aftermath, alerts, jobs, migration, person, review, runs
+from provisioning import aftermath, alerts, comparing, jobs, migration, person, review, runs
 from provisioning.alerts import Before, Ended, Opened
 from provisioning.database import Database
 from provisioning.errors import Busy, DatabaseError, ProvisioningError, UpstreamError
@@ -22,6 +22,7 @@ from tests.conftest import NAMED, edit, employ, environment
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 from tests.emulators.http import Dropped, Request, Response
+from tests.emulators.tenant import USERS_ROLE
 from tests.emulators.webhook import SECRET, WebhookEmulator
 
 IDS = ("A1", "A2", "A3")
@@ -59,6 +60,28 @@ def run(job: Callable[..., Any], settings: Settings, clock: MovedClock, *more: A
 
 
 # --- each kind rings, and not twice -------------------------------------------------------------------------------
+
+
+def test_leavers_who_are_still_enabled_ring_when_they_become_more(
+    sent: Database, settings: Settings, graph: GraphEmulator, phone: WebhookEmulator, clock: MovedClock
+) -> None:
+    graph.roles.add(USERS_ROLE)
+    assert run(comparing.nightly, settings, clock) == "0"
+    assert phone.new() == []
+    edit(sent, "A1", Active=0)
+    assert run(comparing.nightly, settings, clock) == "3"
+    (told,) = phone.new()
+    assert "left and enabled: 1 people who have left HR are still enabled in Entra (before: 0)" in told
+    assert run(comparing.nightly, settings, clock) == "3"
+    assert phone.new() == []
+    graph.roles.discard(USERS_ROLE)
+    assert run(comparing.nightly, settings, clock) == "NotPermitted"
+    assert "failed (NotPermitted)" in phone.new()[0]
+    graph.roles.add(USERS_ROLE)
+    assert run(comparing.nightly, settings, clock) == "3"
+    (told,) = phone.new()
+    assert "compare works again" in told
+    assert "left and enabled" not in told  # it is known already
 
 
 def test_a_hold_rings_once_with_its_name_and_what_to_do(

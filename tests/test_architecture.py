@@ -49,7 +49,8 @@ LAYERS = (
     }
     | {"inference", "recognition", "scaffold"}
     | {"exports", "outcomes", "paginators", "credentials", "trail", "tombstones", "rights", "app_schema", "alerts"}
-    | {"notices", "schema_changes", "name_book", "existing_names"},
+    | {"notices", "schema_changes", "name_book", "existing_names"}
+    | {"flows", "accounts", "directory", "comparison", "first_load"},
     {"graph_admin"},
     {
         "jobs",
@@ -68,6 +69,8 @@ LAYERS = (
         "page",
         "chart",
         "app_setup",
+        "comparing",
+        "comparison_page",
     },
     {"progress"},
     {"function_app", "__main__"},
@@ -91,6 +94,11 @@ PURE = (
     "app_schema",
     "notices",
     "schema_changes",
+    "flows",
+    "accounts",
+    "comparison",
+    "first_load",
+    "comparison_page",
     "markup",
     "page",
     "chart",

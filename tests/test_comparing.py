@@ -463,12 +463,12 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_read(
 
 
 def test_a_heading_of_many_is_cut_on_the_page_and_says_so() -> None:
-    report = comparing.Report("compare", {"without_hr": 20_000, "people": 0, "accounts": 20_000})
     about = {"compared_at": "2026-11-22T12:00:00Z", "schema": None, "matched_by": ["a → b"], "compared": []}
-    report.answer = about | {"not_compared": [], "ignored_accounts": [], "disabled_without_hr": 0, "attributes": {}}
+    about |= {"not_compared": [], "ignored_accounts": [], "disabled_without_hr": 0, "attributes": {}}
+    counts = {"without_hr": 20_000, "people": 0, "accounts": 20_000}
     one = {"heading": "without_hr", "employee_id": None, "user_principal_name": "x", "object_id": "o", "enabled": True}
     people = [one | {"display_name": None, "remarks": [], "attributes": {}, "found_by": None}] * 2000
-    html = comparison_page.page(report, people, "")
+    html = comparison_page.page(comparison_page.Told("compare", counts, about), people, "")
     assert html.count("<tr>") == 2000 + 3 + len(comparison_page.FOUND)
     assert "18,000 more" in html
     assert len(html) < 2_000_000

@@ -430,6 +430,20 @@ def test_without_a_role_to_read_it_warns_and_the_rest_goes_on(setup: Setup) -> N
     assert setup.unchecked() == {"ledger"}
 
 
+def test_the_role_to_read_users_is_needed_by_who_compares_and_too_much_for_who_does_not(setup: Setup) -> None:
+    setup.environ["COMPARE_SCHEDULE"] = "0 30 5 * * *"
+    fault = setup.fault()
+    told = ("missing: User.Read.All; the directory cannot be compared",)
+    assert (fault.check, fault.state, fault.told) == ("roles", State.WARNING, told)
+    assert fault.mend == ("grant the app role User.Read.All",)
+    setup.give(*NEEDED, "User.Read.All", "User-LifeCycleInfo.Read.All")
+    assert setup.findings()["roles"].state is State.OK
+    del setup.environ["COMPARE_SCHEDULE"]
+    fault = setup.fault()
+    assert (fault.check, fault.state) == ("roles", State.FAILED)
+    assert "or set COMPARE_SCHEDULE" in fault.mend[0]
+
+
 def test_a_persons_token_tells_nothing_of_the_apps_roles(setup: Setup) -> None:
     setup.claims = {"scp": "Application.ReadWrite.All"}
     found = setup.findings()

@@ -12,6 +12,7 @@ from tests.conftest import environment
 from tests.emulators import __main__ as emulators
 from tests.emulators.graph import LOGS_ROLE, GraphEmulator
 from tests.emulators.hr import HrEmulator
+from tests.emulators.tenant import USERS_ROLE
 from tests.worker import FunctionError, Worker
 
 ROOT = Path(__file__).parent.parent
@@ -94,6 +95,26 @@ def test_update_runs_after_ingest_and_create_after_one_too() -> None:
     minutes = {name: int(values[name].split(" ")[1]) for name in TIMERS.values() if name != "OUTCOMES_SCHEDULE"}
     assert minutes["UPDATE_SCHEDULE"] == minutes["INGEST_SCHEDULE"] + 20
     assert minutes["CREATE_SCHEDULE"] > minutes["INGEST_SCHEDULE"]
+
+
+def test_the_directory_is_compared_by_a_timer_only_where_its_schedule_is_set(
+    app: Worker, graph: GraphEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "compare_directory" not in app.functions
+    monkeypatch.setenv("COMPARE_SCHEDULE", "")  # as local.settings.example.json has it
+    assert "compare_directory" not in Worker(ROOT).functions
+    monkeypatch.setenv("COMPARE_SCHEDULE", "0 30 5 * * *")
+    assert ncrontab_errors("0 30 5 * * *") == []
+    switched_on = Worker(ROOT)
+    (trigger,) = [b for b in switched_on.functions["compare_directory"] if b["type"] == "timerTrigger"]
+    assert (trigger["schedule"], trigger.get("runOnStartup")) == ("%COMPARE_SCHEDULE%", None)
+    with pytest.raises(FunctionError, match=r"User\.Read\.All"):
+        switched_on.call_timer("compare_directory")
+    graph.roles.add(USERS_ROLE)
+    graph.directory().plant({"userPrincipalName": "kwibus@contoso.example"})
+    switched_on.call_timer("compare_directory")
+    assert "1  Enabled there, without HR" in switched_on.logs
+    assert "kwibus" not in switched_on.logs
 
 
 def test_the_resync_takes_a_function_key(app: Worker) -> None:
