@@ -141,8 +141,9 @@ def _remarks(person: Person, standing: Standing, why: tuple[str, ...], failed: s
         told = told or _leaving(person)
     elif not person.known:
         told = "never sent"
-    elif told is None and person.posted_at and (person.answered_at or person.posted_at) <= person.posted_at:
-        told = f"sent {_day(person.posted_at)}, and Entra's log has not confirmed it"
+    elif told is None and person.posted_at:
+        confirmed = person.answered_at is not None and person.answered_at >= person.posted_at - plan.CLOCKS_APART
+        told = f"sent {_day(person.posted_at)}, {'' if confirmed else 'not '}confirmed by Entra's log"
     return (*why, *((told,) if told else ()))
 
 
@@ -270,9 +271,11 @@ def save_page(compared: Compared, path: Path) -> None:
 
 
 def _capped(compared: Compared) -> Iterator[dict[str, Any]]:
-    """As many people of each heading as the page shows."""
+    """As many people of each heading as the page shows; of those who are found, the ones who would change."""
     shown: Counter[str] = Counter()
     for person in compared.people():
+        if person["heading"] == Heading.MATCHED.value and not person["attributes"]:
+            continue
         shown[person["heading"]] += 1
         if shown[person["heading"]] <= comparison_page.MOST_ROWS:
             yield person

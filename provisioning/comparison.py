@@ -75,7 +75,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A person, an account, or both, under a heading; `by`: the property by which they were found to be one."""
+    """A person, an account, or both, under a heading; `by`: the property by which they were found to be one.
+
+    `user_name`: HR's, of somebody who has no account.
+    """
 
     heading: Heading
     employee_id: str | None
@@ -83,6 +86,7 @@ class Finding:
     by: str | None = None
     remarks: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
+    user_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +96,15 @@ class Likeness:
     account: Account
     by: tuple[str, ...]
     holder: str | None = None
+    key: str = ""
+    """The property that people are matched by: hers is nearly this account's where it is among them."""
 
     @property
     def told(self) -> str:
         """In words."""
-        return f"the same {', '.join(self.by)}"
+        same = ", ".join(name for name in self.by if name != self.key)
+        near = f"nearly the same {self.key}" if self.key in self.by else ""
+        return ", and ".join(part for part in (near, f"the same {same}" if same else "") if part)
 
 
 _OF_STANDING = {
@@ -178,7 +186,9 @@ class Meeting:
         found = self._candidates(people)
         order = {Standing.ACTIVE: 0, Standing.LEFT: 1, Standing.BY_HAND: 1}
         for n, one in sorted(enumerate(people), key=lambda pair: order.get(pair[1].standing, 2)):
-            alike = [Likeness(a, tuple(by), self.taken.get(a.object_id)) for a, by in found.get(n, {}).values()]
+            alike = [
+                Likeness(a, tuple(by), self.taken.get(a.object_id), self.key) for a, by in found.get(n, {}).values()
+            ]
             best = min(alike, key=self._farness, default=None)
             if best and best.holder is None and (one.standing is Standing.ACTIVE or best.by != ("mailNickname",)):
                 self.take(best.account, one.employee_id)
@@ -333,7 +343,7 @@ def _unmet(one: Expected, like: Likeness | None) -> Finding:
     if like and like.holder is None:
         return Finding(Heading.OTHER_KEY, one.employee_id, like.account, like.by[0], (like.told, *one.remarks))
     clash = [f"her user name is that of {like.holder}'s account"] if like and USER_NAME in like.by else []
-    return Finding(Heading.MISSING, one.employee_id, None, None, (*one.remarks, *clash))
+    return Finding(Heading.MISSING, one.employee_id, remarks=(*one.remarks, *clash), user_name=one.user_name)
 
 
 def _traits_of_person(one: Expected) -> Iterator[tuple[str, str]]:
@@ -363,8 +373,8 @@ def _near(key: str) -> str:
 # --- as it is told ------------------------------------------------------------------------------------------------
 
 COLUMNS = (
-    *("heading", "employee_id", "object_id", "user_principal_name", "display_name", "enabled", "found_by", "remarks"),
-    *("property", "path", "sent", "found", "only_on_create"),
+    *("heading", "employee_id", "object_id", "user_principal_name", "display_name", "enabled", "found_by", "user_name"),
+    *("remarks", "property", "path", "sent", "found", "only_on_create"),
 )
 """Of the CSV."""
 
@@ -382,6 +392,7 @@ def told(finding: Finding, accounts: Accounts) -> dict[str, Any]:
         "display_name": display_name,
         "enabled": account.enabled if account else None,
         "found_by": finding.by,
+        "user_name": finding.user_name,
         "remarks": list(finding.remarks),
         "attributes": {
             d.property: {"path": d.path, "sent": d.sent, "found": d.found, "only_on_create": d.only_on_create}
@@ -392,8 +403,8 @@ def told(finding: Finding, accounts: Accounts) -> dict[str, Any]:
 
 def rows(person: Mapping[str, Any]) -> Iterator[list[str]]:
     """The lines of the CSV for one person: one for each attribute that differs, or one."""
-    head = [person[name] for name in COLUMNS[:7]] + ["; ".join(person["remarks"])]
-    differing = [[name, *(d[of] for of in COLUMNS[9:])] for name, d in person["attributes"].items()]
+    head = [person[name] for name in COLUMNS[:8]] + ["; ".join(person["remarks"])]
+    differing = [[name, *(d[of] for of in COLUMNS[10:])] for name, d in person["attributes"].items()]
     for tail in differing or [[None] * 5]:
         yield [_cell(value) for value in (*head, *tail)]
 

@@ -45,7 +45,7 @@ FOUND: Mapping[str, Words] = {
         "The next update disables whom it has sent; whom it never sent, somebody must disable by hand.",
     ),
     "doubled": Words(
-        "Several accounts with her key",
+        "Several accounts with one key",
         "Entra refuses to choose, so that nothing that is sent arrives",
         "Take the key away from all accounts but hers.",
     ),
@@ -92,7 +92,7 @@ FORESEEN: Mapping[str, Words] = {
         "If it is hers, give it her key, and she is found.",
     ),
     "doubled": Words(
-        "Several accounts with her key",
+        "Several accounts with one key",
         "Entra refuses to choose, and does nothing",
         "Take the key away from all accounts but hers.",
     ),
@@ -154,7 +154,8 @@ def diff_lines(job: str, people: Iterable[Answer]) -> Iterator[str]:
         if shown > MOST_LINES:
             yield "… and more people; --json and --csv have them all"
             return
-        who = (person["employee_id"] or "–", person["user_principal_name"] or person["object_id"] or "–")
+        account = person["user_principal_name"] or person["object_id"] or person["user_name"]
+        who = (person["employee_id"] or "–", account or "–")
         remarks = f"  {'; '.join(person['remarks'])}" if person["remarks"] else ""
         yield f"{words(job)[person['heading']].title}: {who[0]}  {who[1]}{remarks}"
         for name, change in person["attributes"].items():
@@ -238,27 +239,32 @@ def _attributes(report: Told) -> Markup | None:
 def _section(report: Told, heading: str, people: Sequence[Answer]) -> Markup:
     told, count = words(report.job)[heading], report.counts[heading]
     rest = f"… and {count - len(people):,} more; --csv FILE and --json have them all." if count > len(people) else None
+    if heading == "matched" and rest:
+        rest = f"Of {count - len(people):,} more nothing would change, or this page is full; --csv FILE has them all."
     columns = ("EmployeeId", "User name", "Name", "Why", "What")
-    rows = (_row(report.job, person) for person in people)
+    key = report.answer["matched_by"][0].rpartition(" ")[2]
+    rows = [_row(report.job, person, key) for person in people]
     return element(
         "section",
         element("h2", f"{told.title} ({count:,})"),
         element("p", f"{told.means}."),
         element("p", element("strong", "What to do: "), told.mend) if told.mend else None,
-        _table(told.title, columns, rows),
+        _table(told.title, columns, rows) if rows else None,
         element("p", rest) if rest else None,
         id=heading,
     )
 
 
-def _row(job: str, person: Answer) -> tuple[Part, ...]:
-    account = person["user_principal_name"] or person["object_id"]
+def _row(job: str, person: Answer, key: str) -> tuple[Part, ...]:
+    """`key`: by what people are found who need no word about it."""
+    account = person["user_principal_name"] or person["object_id"] or person["user_name"]
     state = {False: "disabled", True: None, None: None}[person["enabled"]]
-    by = f"found by {person['found_by']}" if person["found_by"] else None
-    why = "; ".join(part for part in (*person["remarks"], state, by) if part)
+    by = person["found_by"]
+    found = f"found by {by}" if by and by != key and not any(by in remark for remark in person["remarks"]) else None
+    why = "; ".join(part for part in (*person["remarks"], state, found) if part)
     changes = (part for name, of in person["attributes"].items() for part in _change(job, name, of))
     what = element("dl", *changes) if person["attributes"] else None
-    return person["employee_id"] or "–", account or "–", person["display_name"] or "–", why, what
+    return person["employee_id"], account, person["display_name"], why, what
 
 
 def _change(job: str, name: str, of: Answer) -> Iterator[Markup]:
@@ -300,9 +306,11 @@ def _rule(rule: Mapping[str, str]) -> str:
 
 
 def _table(name: str, columns: Sequence[str], rows: Iterable[Sequence[Part]]) -> Markup:
-    """On a phone each row stands on its own, each cell with its column's name."""
-    head = element("tr", *(element("th", column, scope="col") for column in columns))
-    body = (element("tr", *(_cell(*pair) for pair in zip(columns, row, strict=True))) for row in rows)
+    """Without columns of which every cell is empty. On a phone each row stands on its own, cells with their names."""
+    rows = list(rows)
+    kept = [n for n in range(len(columns)) if any(row[n] for row in rows)]
+    head = element("tr", *(element("th", columns[n], scope="col") for n in kept))
+    body = (element("tr", *(_cell(columns[n], row[n] or "–") for n in kept)) for row in rows)
     return element("table", element("thead", head), element("tbody", *body), class_="sortable", aria_label=name)
 
 

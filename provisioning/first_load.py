@@ -121,7 +121,7 @@ def _unmet(meeting: Meeting, one: Expected, like: Likeness | None) -> Finding:
         return Finding(Heading.CLASH, one.employee_id, named[0], free.by[0] if hers and free else None, told)
     if free:
         return Finding(Heading.BESIDE, one.employee_id, free.account, free.by[0], (free.told,))
-    return Finding(Heading.CREATED, one.employee_id)
+    return Finding(Heading.CREATED, one.employee_id, user_name=one.user_name)
 
 
 def _awaited(meeting: Meeting, one: Expected) -> str | None:

@@ -441,9 +441,9 @@ def has_left_scope(person: Person, rules: Rules) -> bool:
 
 def standing(person: Person, rules: Rules) -> tuple[Standing, tuple[str, ...]]:
     """How somebody stands with HR today, and why."""
+    if person.by_hand and not _hr_agrees(person, rules):
+        return Standing.BY_HAND, ("disabled by hand",)
     try:
-        if person.by_hand and not _hr_agrees(person, rules):
-            return Standing.BY_HAND, ("disabled by hand",)
         state = _state(person, rules)
     except Unsendable as exc:
         return Standing.UNCLEAR, exc.reasons

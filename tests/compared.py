@@ -22,7 +22,13 @@ SENT_BEFORE = timedelta(hours=30)
 
 _TITLES = ("Clerk", "Fitter", "Engineer", "Controller", "Recruiter", None)
 _UNITS = ("Board", "Finance", "IT", "Sales", "Café & Catering")
-_NAMES = (("Søren", "O'Brien"), ("Zoë", "Núñez"), ("Ольга", "Щербакова"), ("伟", "王"), ("Anna", "van 't Hoff"))
+_NAMES = (
+    ("Søren", "O'Brien"),
+    ("Zoë", "Núñez"),
+    ("Ольга", "Щербакова"),
+    ("Γιώργος", "Παπαδόπουλος"),
+    ("Anna", "van 't Hoff"),
+)
 
 
 def invented(count: int, today: date) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
-"""`make pictures`: the operators' page as README and docs show it, in docs/img/: on a desk and a phone, light and dark.
+"""`make pictures`: pages as README and docs show them, in docs/img/: on a desk and a phone, light and dark.
 
-Always of the same fortnight: the clock stands at NOW for the app, too, and ids are drawn from a seed.
+The operators' page is always of the same fortnight: the clock stands at NOW for the app, too, and ids are drawn from a
+seed. Reports of a comparison are files, of a company whose directory has grown apart from HR.
 """
 
 import os
@@ -14,12 +15,14 @@ from pathlib import Path
 from playwright.sync_api import Browser
 
 from provisioning.pacing import Clock
-from tests import fortnight
+from tests import fortnight, grown_apart
 from tests.browsing import CHROMIUM, Watch, browsing, open_page, site
+from tests.clock import StoppedClock
 
 NOW = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 IMAGES = Path(__file__).parent.parent / "docs" / "img"
 PAGES = {"console": "/api/console", "person": f"/api/console?employee_id={fortnight.DUE}"}
+REPORTS = {"compare": True, "first-load": False}
 TALLEST = {390: 2050, 1280: 2200}
 """Width → height in pixels, where a picture is cut."""
 
@@ -39,6 +42,9 @@ def main() -> int:
         with site() as url, browsing() as browser:
             for name, target in PAGES.items():
                 take(browser, url, name, target)
+            for name, sent in REPORTS.items():
+                path = grown_apart.report(Path(folder) / name, StoppedClock(NOW), sent=sent)
+                take(browser, "file:/", name, path.as_uri())
     return 0
 
 

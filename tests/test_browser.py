@@ -6,6 +6,7 @@ Every test fails on an error in the browser's console, on a request that failed 
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from provisioning import database, migration
-from tests import fortnight
+from tests import fortnight, grown_apart
 from tests.browsing import CHROMIUM, Watch, browsing, open_page, site
+from tests.clock import MovedClock
 from tests.conftest import NO_BROWSER
 from tests.fortnight import DUE, MISTAKEN, Company
 
@@ -248,6 +250,35 @@ def test_before_anything_has_run_the_page_says_what_to_do_first(opened: Opened, 
     expect(page.get_by_role("listitem").filter(has_text="doctor")).to_be_visible()
     expect(page.get_by_text("Nothing waits.", exact=False)).to_be_visible()
     check_with_axe(page)
+
+
+# --- reports of comparisons, which are files ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The addresses of a comparison and of a first load foreseen."""
+    folder = tmp_path_factory.mktemp("reports")
+    clock = MovedClock(datetime(2026, 11, 23, 8, 30, tzinfo=UTC))
+    kinds = {"compare": True, "first-load": False}
+    return {name: grown_apart.report(folder / name, clock, sent=sent).as_uri() for name, sent in kinds.items()}
+
+
+@pytest.mark.parametrize("name", ["compare", "first-load"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_a_report_is_readable_for_everybody_and_loads_nothing(
+    browser: Browser, reports: dict[str, str], name: str, scheme: str, width: int
+) -> None:
+    watch = Watch("file:/")
+    page = open_page(browser, watch, width=width, color_scheme=scheme)
+    page.goto(reports[name])
+    check_with_axe(page)
+    assert cut(page) == {}
+    for link in page.locator("table").first.get_by_role("link").all():  # each number leads to its people
+        expect(page.locator(str(link.get_attribute("href")))).to_have_count(1)
+    assert [h.text_content() for h in page.get_by_role("heading", level=1).all()] == [page.title()]
+    assert watch.seen == []
+    page.context.close()
 
 
 def check_with_axe(page: Page) -> None:

@@ -263,12 +263,14 @@ def test_a_missing_person_is_told_with_what_became_of_her(
     settings = company(20)
     graph.directory().delete("E00009")
     graph.directory().delete("E00010")
+    graph.directory().delete("E00011")
     small.execute("UPDATE provisioning.ledger SET outcome = 'failure' WHERE employee_id = 'E00009'")
     small.execute("UPDATE provisioning.ledger SET answered_at = NULL WHERE employee_id = 'E00010'")
     compared.employ(small, compared.invented(21, clock.utc_now().date())[20:])
     result = comparing.compare(settings, clock=clock)
     assert person(result, "E00009")["remarks"] == ["failed in Entra: no code"]
-    assert "has not confirmed" in person(result, "E00010")["remarks"][0]
+    assert person(result, "E00010")["remarks"][0].endswith("UTC, not confirmed by Entra's log")
+    assert person(result, "E00011")["remarks"][0].endswith("UTC, confirmed by Entra's log")
     assert person(result, "E00021")["remarks"] == ["never sent"]
 
 
@@ -467,7 +469,7 @@ def test_a_heading_of_many_is_cut_on_the_page_and_says_so() -> None:
     about |= {"not_compared": [], "ignored_accounts": [], "disabled_without_hr": 0, "attributes": {}}
     counts = {"without_hr": 20_000, "people": 0, "accounts": 20_000}
     one = {"heading": "without_hr", "employee_id": None, "user_principal_name": "x", "object_id": "o", "enabled": True}
-    people = [one | {"display_name": None, "remarks": [], "attributes": {}, "found_by": None}] * 2000
+    people = [one | {"display_name": None, "remarks": [], "attributes": {}, "found_by": None, "user_name": None}] * 2000
     html = comparison_page.page(comparison_page.Told("compare", counts, about), people, "")
     assert html.count("<tr>") == 2000 + 3 + len(comparison_page.FOUND)
     assert "18,000 more" in html

@@ -11,13 +11,14 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
-from provisioning import aftermath, by_hand, chart, console, jobs, page, review
+from provisioning import aftermath, by_hand, chart, comparing, console, jobs, page, review
 from provisioning.database import Database
 from provisioning.markup import element
 from provisioning.settings import Settings
 from tests.conftest import NAMED, edit
 from tests.console import served
 from tests.emulators.graph import GraphEmulator
+from tests.emulators.tenant import USERS_ROLE
 from tests.host import Answer, Host, Visitor
 from tests.test_routes import ALL, IDS, LOCAL, THEIRS, VISITORS, db, environ, hold, host, local, settings, trail
 
@@ -428,3 +429,28 @@ def test_make_console_serves_the_app_on_loopback_to_nobody_else(local: Host, set
     assert (found.status_code, rebound.status_code, missing.status_code) == (200, 403, 404)
     assert Page(found.text).of("h1") == ["A1"]
     assert trail(settings) == [("opened", "the operator of this machine")]
+
+
+# --- compared with the directory ----------------------------------------------------------------------------------
+
+
+def test_what_the_last_comparison_found_is_shown_in_numbers_with_what_to_do(
+    host: Host, db: Database, graph: GraphEmulator, settings: Settings
+) -> None:
+    jobs.create(settings, NAMED)
+    assert "Compared with the directory" not in overview(host).text
+    graph.roles.add(USERS_ROLE)
+    comparing.nightly(settings)
+    assert "Nothing asks for anybody." in overview(host).text
+    graph.directory().plant({"userPrincipalName": "kwibus@contoso.example"})
+    edit(db, IDS[0], Active=0)
+    comparing.nightly(settings)
+    found = overview(host)
+    assert "Left HR, still enabled 1 The next update disables" in found.text
+    assert "Enabled there, without HR 1" in found.text
+    assert "python -m provisioning compare --report FILE" in found.of("code")
+    assert "kwibus" not in found.text
+
+
+def overview(host: Host) -> Page:
+    return Page(host.call(READER, "GET", "/api/console").text)
