@@ -1,7 +1,7 @@
 """The tenant's users, read from Graph: the whole list, then whatever changed while it was read.
 
 A list of many pages is no snapshot, so a delta is begun before it and asked after it. Nothing of it is kept: it is read
-in minutes, and a copy of it would be one more place with everybody in it (docs/decisions/0010).
+in minutes, and a copy of it would be one more place with everybody in it (docs/decisions/0011).
 
 Contracts, under https://learn.microsoft.com/graph/: api/user-list, api/user-list-manager, api/user-delta and
 delta-query-overview; app role User.Read.All.
