@@ -234,6 +234,13 @@ param reconcileSchedule string = '0 40 4 * * *'
 @minLength(11)
 param outcomesSchedule string = '0 */20 * * * *'
 
+@description('COMPARE_SCHEDULE: when the tenant\'s users are compared with HR, such as 0 30 5 * * *; also User.Read.All. Empty: never.')
+param compareSchedule string = ''
+
+@description('COMPARE_IGNORE: JSON, accounts that need no HR.')
+@minLength(2)
+param compareIgnore string = '[{"userType": "Guest"}]'
+
 // ---------------------------------------------------------------------------------------------------------------- names
 
 var token = toLower(uniqueString(subscription().id, environmentName, location))
@@ -459,6 +466,8 @@ module functionApp 'modules/function-app.bicep' = {
       UPDATE_SCHEDULE: updateSchedule
       RECONCILE_SCHEDULE: reconcileSchedule
       OUTCOMES_SCHEDULE: outcomesSchedule
+      COMPARE_SCHEDULE: compareSchedule
+      COMPARE_IGNORE: compareIgnore
     }
   }
   // Its references to secrets are looked up at once, and its package is fetched from the storage.
@@ -472,6 +481,8 @@ module functionApp 'modules/function-app.bicep' = {
 
 // --------------------------------------------------------------------------------------------------------------- Entra
 
+var comparesDirectory = !empty(compareSchedule)
+
 module graphRoles 'modules/graph-roles.bicep' = if (grantGraphRoles) {
   name: 'graph-roles'
   scope: group
@@ -480,7 +491,8 @@ module graphRoles 'modules/graph-roles.bicep' = if (grantGraphRoles) {
     roleNames: concat(
       ['SynchronizationData-User.Upload'],
       readProvisioningLogs ? ['ProvisioningLog.Read.All'] : [],
-      readProvisioningJob ? ['Synchronization.Read.All'] : []
+      readProvisioningJob ? ['Synchronization.Read.All'] : [],
+      comparesDirectory ? ['User.Read.All'] : []
     )
   }
 }

@@ -63,3 +63,5 @@ param createSchedule = readEnvironmentVariable('CREATE_SCHEDULE', '0 10 4 * * *'
 param updateSchedule = readEnvironmentVariable('UPDATE_SCHEDULE', '0 20 * * * *')
 param reconcileSchedule = readEnvironmentVariable('RECONCILE_SCHEDULE', '0 40 4 * * *')
 param outcomesSchedule = readEnvironmentVariable('OUTCOMES_SCHEDULE', '0 */20 * * * *')
+param compareSchedule = readEnvironmentVariable('COMPARE_SCHEDULE', '')
+param compareIgnore = readEnvironmentVariable('COMPARE_IGNORE', '[{"userType": "Guest"}]')

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from provisioning import comparison, comparison_page, first_load, flows, plan, retry, runs, scim, trail
 from provisioning.accounts import Accounts
-from provisioning.comparison import MAIL_PATH, Expected, Finding, Heading, Meeting
+from provisioning.comparison import Expected, Finding, Heading, Meeting
 from provisioning.directory import Directory
 from provisioning.errors import NotPermitted, UpstreamError, WrongUsage
 from provisioning.flows import ENABLED, Flows
@@ -131,7 +131,7 @@ def _as_expected(
         return work.mapping.text(person.row, path) if found is None else str(found)
 
     keys = tuple(value(path) for path, _ in known.keys)
-    return Expected(person.employee_id, standing, keys, value("userName"), value(MAIL_PATH), sent, remarks, goes)
+    return Expected(person.employee_id, standing, keys, value("userName"), value(scim.WORK_MAIL), sent, remarks, goes)
 
 
 def _remarks(person: Person, standing: Standing, why: tuple[str, ...], failed: str | None) -> tuple[str, ...]:

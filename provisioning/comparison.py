@@ -18,8 +18,6 @@ from provisioning.accounts import SAM, SYNCED, Account, Accounts
 from provisioning.flows import MAIL, MANAGER, USER_NAME, Flow, Flows
 from provisioning.plan import Standing, same_key
 
-MAIL_PATH = 'emails[type eq "work"].value'
-
 SYNCED_REMARK = "synchronised from on-premises: Entra cannot change it"
 
 

@@ -17,7 +17,7 @@ from provisioning import app_schema
 from provisioning.app_schema import MATCHED
 from provisioning.plan import same_key
 from provisioning.schema_changes import DIRECTORY_EXTENSION, KNOWN_TARGETS
-from provisioning.scim import ENTERPRISE
+from provisioning.scim import ENTERPRISE, WORK_MAIL
 
 EXTENSIONS = "onPremisesExtensionAttributes"
 USER_NAME, MAIL, MANAGER, KEY = "userPrincipalName", "mail", "manager", "employeeId"
@@ -58,7 +58,7 @@ _DEFAULTS = {
     "title": "jobTitle",
     "userType": "employeeType",
     "preferredLanguage": "preferredLanguage",
-    'emails[type eq "work"].value': MAIL,
+    WORK_MAIL: MAIL,
     'phoneNumbers[type eq "work"].value': "businessPhones",
     'phoneNumbers[type eq "mobile"].value': "mobilePhone",
     'phoneNumbers[type eq "fax"].value': "faxNumber",

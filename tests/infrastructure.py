@@ -572,6 +572,8 @@ def refused_by_lint(all_files: Files) -> Iterator[str]:
 
 def wrong_graph_roles(all_files: Files) -> Iterator[str]:
     """The roles of the code, that for sending always, those for reading as options; and of Microsoft Graph alone."""
+    if "var comparesDirectory = !empty(compareSchedule)\n" not in all_files[MAIN]:
+        yield "who does not compare the directory may read it"
     main = bicep.parse(all_files[MAIN])
     body = bicep.settled(main.section("modules")["graphRoles"]["config"])
     joined = bicep.call(body["params"]["roleNames"]) or ("", [])
@@ -584,6 +586,7 @@ def wrong_graph_roles(all_files: Files) -> Iterator[str]:
     if always != [[rights.UPLOAD_ROLE]] or options != {
         "readProvisioningLogs": ([rights.LOGS_ROLE], []),
         "readProvisioningJob": ([rights.JOB_ROLE], []),
+        "comparesDirectory": ([rights.USERS_ROLE], []),
     }:
         yield f"roles: {always} and {options}"
     template = bicep.parse(all_files[module("graph-roles")])

@@ -163,6 +163,7 @@ BROKEN: list[tuple[Callable[[Files], Iterator[str]], str, str, str, str]] = [
     (C.wrong_graph_roles, MAIN, "'ProvisioningLog.Read.All'", "'AuditLog.Read.All'", "AuditLog.Read.All"),
     (C.wrong_graph_roles, MAIN, "['SynchronizationData-User.Upload'],", "['A', 'B'],", "roles: [['A', 'B']]"),
     (C.wrong_graph_roles, MAIN, "readProvisioningJob ? [", "readProvisioningLogs ? [", "roles"),
+    (C.wrong_graph_roles, MAIN, "= !empty(compareSchedule)", "= empty(compareSchedule)", "may read it"),
     (C.wrong_graph_roles, GRAPH_ROLES, "role.value == roleName", "role.value != roleName", "by its name"),
     (C.wrong_graph_roles, GRAPH_ROLES, "00000003-0000-0000-c000", "00000002-0000-0000-c000", "not Microsoft Graph"),
     (C.wrong_sign_in, SIGN_IN, "value: 'Approver'", "value: 'Admin'", "'Admin'"),

@@ -29,6 +29,7 @@ ROLE_IDS = {
     rights.UPLOAD_ROLE: "00000000-0000-0000-0000-000000000001",
     rights.LOGS_ROLE: "00000000-0000-0000-0000-000000000002",
     rights.JOB_ROLE: "00000000-0000-0000-0000-000000000003",
+    rights.USERS_ROLE: "00000000-0000-0000-0000-000000000004",
 }
 AZD = {
     "AZURE_RESOURCE_GROUP": "rg-hr-to-entra-test",
@@ -279,6 +280,14 @@ def test_what_is_granted_already_is_left_alone(run: Run) -> None:
 def test_roles_for_reading_can_be_left_out(run: Run) -> None:
     calls = [FIND_GRAPH, held(), find(rights.UPLOAD_ROLE), grant(rights.UPLOAD_ROLE)]
     done = run("graph-roles", expected=calls, READ_PROVISIONING_LOGS="false", READ_PROVISIONING_JOB="false", **AZD)
+    assert (done.code, done.calls) == (0, expected(calls)), done.err
+
+
+def test_the_directory_may_be_read_where_it_is_compared(run: Run) -> None:
+    calls = [FIND_GRAPH, held(rights.UPLOAD_ROLE, *rights.READING_ROLES)]
+    calls += [find(role) for role in (rights.UPLOAD_ROLE, *rights.READING_ROLES, rights.USERS_ROLE)]
+    calls += [grant(rights.USERS_ROLE)]
+    done = run("graph-roles", expected=calls, COMPARE_SCHEDULE="0 30 5 * * *", **AZD)
     assert (done.code, done.calls) == (0, expected(calls)), done.err
 
 

@@ -5,6 +5,7 @@
 # Usage: infra/scripts/graph-roles.sh [--dry-run]
 #   APP_IDENTITY_PRINCIPAL_ID                       the app's managed identity (azd sets it)
 #   READ_PROVISIONING_LOGS, READ_PROVISIONING_JOB   false: without that role; true
+#   COMPARE_SCHEDULE                                set: the directory's users may be read, too
 
 set -eu
 cd "$(dirname "$0")/../.."
@@ -22,6 +23,7 @@ need_program az
 roles=SynchronizationData-User.Upload
 [ "${READ_PROVISIONING_LOGS:-true}" = false ] || roles="$roles ProvisioningLog.Read.All"
 [ "${READ_PROVISIONING_JOB:-true}" = false ] || roles="$roles Synchronization.Read.All"
+[ -z "${COMPARE_SCHEDULE:-}" ] || roles="$roles User.Read.All"
 
 assignments=$GRAPH/servicePrincipals/$APP_IDENTITY_PRINCIPAL_ID/appRoleAssignments
 graph_id=$(az ad sp show --id "$GRAPH_APP" --query id --output tsv)
