@@ -23,7 +23,7 @@ from provisioning.errors import NotPermitted, UpstreamError, WrongUsage
 from provisioning.flows import ENABLED, Flows
 from provisioning.graph import Graph
 from provisioning.pacing import Clock
-from provisioning.plan import Due, Job, Parked, Person, Rules, Standing, same_key
+from provisioning.plan import Crowd, Due, Job, Parked, Person, Standing, same_key
 from provisioning.runs import RUN_SECONDS, Report, Work, no_counts
 from provisioning.settings import BulkUpload, Settings
 
@@ -109,12 +109,25 @@ def _gone(work: Work) -> dict[str, str]:
 def _expected(work: Work, known: Flows) -> Iterator[Expected]:
     """Everybody in the view, as she was last sent."""
     rules = work.rules(Job.RECONCILE)
+    crowd = Crowd(work.book.people(work.mapping), rules, names=False)
     failed = {same_key(f.employee_id): f.error_code or "no code" for f in trail.failed(work.db, work.target)}
-    for person in work.book.people(work.mapping, with_sent=True):
+    for person in _speaking(crowd, work.book.people(work.mapping, with_sent=True)):
         sent = scim.flatten(json.loads(person.sent_user)) if person.sent_user else None
-        standing, why = plan.standing(person, rules)
+        two = crowd.doubled(person)
+        standing, why = (Standing.UNCLEAR, (two,)) if two else plan.standing(person, rules)
         remarks = _remarks(person, standing, why, failed.get(same_key(person.employee_id)))
         yield _as_expected(work, known, person, standing, sent, remarks)
+
+
+def _speaking(crowd: Crowd, people: Iterable[Person]) -> Iterator[Person]:
+    """Everybody once, by the row that says what becomes of her; of several that do, by the first."""
+    told: set[str] = set()
+    for person in people:
+        key = same_key(person.employee_id)
+        if crowd.speaks(person) and key not in told:
+            if crowd.doubled(person):
+                told.add(key)
+            yield person
 
 
 def _as_expected(
@@ -162,14 +175,10 @@ def _day(moment: datetime) -> str:
 def _foreseen(work: Work, known: Flows) -> Iterator[Expected]:
     """Everybody in the view, as a first load would send her."""
     rules = work.rules(Job.CREATE)
-    doubled, clashing = _not_alone(work, rules)
-    for person in work.book.people(work.mapping):
+    crowd = Crowd(work.book.people(work.mapping), rules, names=True)
+    for person in _speaking(crowd, work.book.people(work.mapping)):
         standing, why = plan.standing(person, rules)
-        verdict = plan.judge(person, rules)
-        if same_key(person.employee_id) in doubled:
-            verdict = Parked(person.employee_id, ("two rows of dbo.ScimUsers have this EmployeeId",))
-        elif isinstance(verdict, Due) and verdict.user.active and verdict.user.user_name.casefold() in clashing:
-            verdict = Parked(person.employee_id, ("somebody else in HR has her userName, and both are active",))
+        verdict = crowd.judge(person)
         if isinstance(verdict, Due):
             flat = work.mapping.flat(verdict.user)
             yield _as_expected(work, known, person, standing, flat, (), goes=verdict.user.active)
@@ -178,17 +187,6 @@ def _foreseen(work: Work, known: Flows) -> Iterator[Expected]:
         else:
             remarks = _remarks(person, standing, why, None) if standing in (Standing.LEFT, Standing.BY_HAND) else why
             yield _as_expected(work, known, person, standing, None, remarks)
-
-
-def _not_alone(work: Work, rules: Rules) -> tuple[set[str], set[str]]:
-    """EmployeeIds, and user names of active people, that stand in several rows, as they are compared."""
-    ids: Counter[str] = Counter()
-    names: Counter[str] = Counter()
-    for person in work.book.people(work.mapping):
-        ids[same_key(person.employee_id)] += 1
-        if plan.standing(person, rules)[0] is Standing.ACTIVE:
-            names[(work.mapping.text(person.row, "userName") or "").casefold()] += 1
-    return {i for i, n in ids.items() if n > 1}, {name for name, n in names.items() if n > 1 and name}
 
 
 # --- what is told of it -------------------------------------------------------------------------------------------

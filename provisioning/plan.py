@@ -836,12 +836,18 @@ class _Names:
         self._active.add(identity.user_name, key)
         self._mails.add(identity.mail, key)
 
+    def clashes(self, rows: _Rows) -> dict[str, str]:
+        """Who has the userName of somebody else, and why she is parked for it."""
+        return {
+            key: f"has the userName of {', '.join(map(rows.named, sorted(keys - {key})))}, and both are active"
+            for keys in self._active.by_several.values()
+            for key in keys
+        }
+
     def park(self, verdicts: dict[str, G | Parked], rows: _Rows) -> None:
         """Park who has the userName of somebody else; of leavers, note who is active with theirs."""
-        for keys in self._active.by_several.values():
-            for key in keys & verdicts.keys():
-                named = ", ".join(map(rows.named, sorted(keys - {key})))
-                _park_active(verdicts, key, f"has the userName of {named}, and both are active")
+        for key, reason in self.clashes(rows).items():
+            _park_active(verdicts, key, reason)
         for key, identity in self._leaving.items():
             self._note_moved(key, identity, verdicts, rows)
 
@@ -860,6 +866,46 @@ class _Names:
         one = verdicts.get(key)
         if moved and one is not None and not isinstance(one, Parked) and one.disables and not one.by_hand:
             verdicts[key] = replace(one, moved_to=rows.named(moved[0]))
+
+
+class Crowd:
+    """Who shares an EmployeeId with whom or, being active, a userName: seen in one pass, of which only keys are kept.
+
+    For who looks at people one after the other; `make` has them all at once.
+    """
+
+    def __init__(self, people: Iterable[Person], rules: Rules, *, names: bool) -> None:
+        """Look at everybody; at their names only where somebody is to be judged."""
+        self._rules, self._rows = rules, _Rows()
+        known = _Names()
+        for person in people:
+            key = same_key(person.employee_id)
+            speaks = self._rows.speaks(key, _place(person, rules))
+            if names and speaks and (found := _assess(person, rules)[1]):
+                known.note(key, found)
+        self._clashes = known.clashes(self._rows)
+
+    def speaks(self, person: Person) -> bool:
+        """Whether this row is the one that says what becomes of her, or one of several that do."""
+        place = self._rows.places[same_key(person.employee_id)]
+        return place == _place(person, self._rules) or self.doubled(person) is not None
+
+    def doubled(self, person: Person) -> str | None:
+        """Why nobody can tell which of her rows counts; None where one does."""
+        tables = self._rows.doubled.get(same_key(person.employee_id))
+        return None if tables is None else _two_rows(tables)
+
+    def judge(self, person: Person) -> Verdict:
+        """As `make` would, of somebody who was never sent."""
+        verdict = judge(person, self._rules)
+        if verdict is None:
+            return None
+        if two := self.doubled(person):
+            return _parked_instead(verdict, two)
+        clash = self._clashes.get(same_key(person.employee_id))
+        return (
+            _parked_instead(verdict, clash) if clash and isinstance(verdict, Due) and verdict.user.active else verdict
+        )
 
 
 def _park_active(verdicts: dict[str, G | Parked], key: str, reason: str) -> None:

@@ -196,6 +196,21 @@ def test_people_who_could_not_be_sent_are_told_with_the_reason_that_a_run_gives(
     assert parked.keys() == {"E00002"}
 
 
+def test_who_has_two_rows_is_not_sent_and_stands_there_once(
+    existing: Existing, small: Database, clock: MovedClock
+) -> None:
+    compared.employ(small, compared.invented(10, clock.utc_now().date()))
+    definition = next(iter(small.select("SELECT sql FROM dbo.sqlite_master WHERE name = 'ScimUsers'", (), "view")))[0]
+    small.execute("DROP VIEW dbo.ScimUsers")
+    joined = "FROM Employees AS e JOIN (SELECT 1 AS n UNION ALL SELECT 2) AS twice ON n = 1 OR e.EmployeeId = 'E00004'"
+    small.execute(str(definition).replace("CREATE VIEW ", "CREATE VIEW dbo.").replace("FROM Employees AS e", joined))
+    found = [p for p in comparing.compare(existing.settings, foresee=True, clock=clock).people() if p["employee_id"]]
+    assert len(found) == 10
+    assert [(p["employee_id"], p["remarks"]) for p in found if p["heading"] == "parked"] == [
+        ("E00004", ["two rows of dbo.ScimUsers have this EmployeeId"])
+    ]
+
+
 def test_two_people_with_one_user_name_are_not_sent_as_a_run_would_not_send_them(
     existing: Existing, small: Database, clock: MovedClock
 ) -> None:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from provisioning import plan, scim
-from provisioning.plan import Due, Group, Job, Parked, Person, Rules
+from provisioning.plan import Due, Group, Job, Parked, Person, Rules, Standing
 from provisioning.settings import Extension
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -1028,3 +1028,57 @@ def test_who_was_forgotten_is_parked_when_her_row_is_back() -> None:
     assert asked == ["A", "B"]  # whoever was sent is known
     (forced,) = plan.make([new("A", forced=True)], rules(Job.RESYNC, is_forgotten=is_forgotten)).parked
     assert forced.forced
+
+
+# --- one after the other ------------------------------------------------------------------------------------------
+
+
+def test_looked_at_one_after_the_other_people_are_judged_as_all_at_once() -> None:
+    """Among people never sent: some share an EmployeeId, in one table or two, some a userName, some cannot be sent."""
+    rng = random.Random(7)
+    everybody = []
+    for n in range(400):
+        cells: dict[str, Any] = {"active": rng.choice((1,) * 6 + (0, None)), "InScope": rng.choice((1, 1, 1, 0))}
+        cells |= {
+            "ValidFrom": rng.choice((None, "2026-11-25", "2027-05-01")),
+            "TimeZone": rng.choice((None,) * 9 + ("Mars",)),
+        }
+        cells |= {"userName": rng.choice((f"u{n}",) * 8 + (f"u{n % 20}", None))}
+        person = new(f"P{rng.randrange(600)}", **cells)
+        everybody.append(of(rng.choice(("A", "B", None)), person, missing=rng.random() < 0.3))
+    at_hand = rules(Job.CREATE, mapping=TWO_SYSTEMS, prehire_active=False)
+    together = plan.make(everybody, at_hand)
+    crowd = plan.Crowd(everybody, at_hand, names=True)
+    alone: dict[str, Due | Parked] = {}
+    for person in everybody:
+        if crowd.speaks(person) and (verdict := crowd.judge(person)):
+            alone[verdict.key] = verdict
+    assert {p.key: p.reasons for p in together.parked} == {
+        k: v.reasons for k, v in alone.items() if isinstance(v, Parked)
+    }
+    assert {d.key: d.user for d in together.due} == {k: v.user for k, v in alone.items() if isinstance(v, Due)}
+    assert len(together.due) > 20
+    assert len({reason for p in together.parked for reason in p.reasons}) > 20
+
+
+@pytest.mark.parametrize(
+    ("person", "stands", "why"),
+    [
+        (new(), Standing.ACTIVE, ()),
+        (new(active=0), Standing.LEFT, ("inactive in HR",)),
+        (new(ValidTo="2026-11-21"), Standing.LEFT, ("past her last day",)),
+        (new(ValidTo="2026-11-22"), Standing.ACTIVE, ()),
+        (replace(new(), missing=True), Standing.LEFT, ("absent from HR",)),
+        (new(InScope=0), Standing.OUT_OF_SCOPE, ()),
+        (new(InScope=0, active=0), Standing.LEFT, ("inactive in HR",)),
+        (new(ValidFrom="2027-01-01"), Standing.LATER, ()),
+        (new(ValidFrom="2026-11-25"), Standing.ACTIVE, ()),  # within the lead days, and active before
+        (known(ValidFrom="2027-01-01"), Standing.ACTIVE, ()),  # sent as active: a new first day takes nothing away
+        (new(active=None), Standing.UNCLEAR, ("active is null",)),
+        (new(TimeZone="Mars"), Standing.UNCLEAR, ("TimeZone is not an IANA time zone",)),
+        (replace(known(), by_hand=True), Standing.BY_HAND, ("disabled by hand",)),
+        (replace(sent_inactive(active=0), by_hand=True), Standing.LEFT, ("inactive in HR",)),  # HR agrees
+    ],
+)
+def test_how_somebody_stands_with_hr(person: Person, stands: Standing, why: tuple[str, ...]) -> None:
+    assert plan.standing(person, rules()) == (stands, why)
