@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from provisioning import comparison, comparison_page, first_load, flows, plan, retry, runs, scim, trail
+from provisioning import comparison, comparison_page, first_load, flows, naming, plan, retry, runs, scim, trail
 from provisioning.accounts import Accounts
 from provisioning.comparison import Expected, Finding, Heading, Meeting
 from provisioning.directory import Directory
@@ -23,7 +23,7 @@ from provisioning.errors import NotPermitted, UpstreamError, WrongUsage
 from provisioning.flows import ENABLED, Flows
 from provisioning.graph import Graph
 from provisioning.pacing import Clock
-from provisioning.plan import Crowd, Due, Job, Parked, Person, Standing, same_key
+from provisioning.plan import Crowd, Due, Job, Parked, Person, Rules, Standing, same_key
 from provisioning.runs import RUN_SECONDS, Report, Work, no_counts
 from provisioning.settings import BulkUpload, Settings
 
@@ -79,10 +79,7 @@ def compare(
             accounts, known = directory.read(known, tuple({name for rule in settings.compare_ignore for name in rule}))
             report.notes += directory.notes
             meeting = Meeting(accounts, known, _gone(work), settings.compare_ignore)
-            if foresee:
-                findings = first_load.foresee(meeting, _foreseen(work, known))
-            else:
-                findings = comparison.compare(meeting, _expected(work, known))
+            findings = _ahead(work, meeting) if foresee else comparison.compare(meeting, _expected(work, known))
             _sum_up(work, meeting, findings)
     return Compared(report, accounts, findings)
 
@@ -172,9 +169,15 @@ def _day(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M} UTC"
 
 
-def _foreseen(work: Work, known: Flows) -> Iterator[Expected]:
-    """Everybody in the view, as a first load would send her."""
+def _ahead(work: Work, meeting: Meeting) -> Sequence[Finding]:
+    """What a first load would do, under the user names that it would give."""
     rules = work.rules(Job.CREATE)
+    with naming.tried(work, rules):
+        return first_load.foresee(meeting, _foreseen(work, meeting.flows, rules))
+
+
+def _foreseen(work: Work, known: Flows, rules: Rules) -> Iterator[Expected]:
+    """Everybody in the view, as a first load would send her."""
     crowd = Crowd(work.book.people(work.mapping), rules, names=True)
     for person in _speaking(crowd, work.book.people(work.mapping)):
         standing, why = plan.standing(person, rules)

@@ -75,7 +75,7 @@ class Difference:
 class Finding:
     """A person, an account, or both, under a heading; `by`: the property by which they were found to be one.
 
-    `user_name`: HR's, of somebody who has no account.
+    `user_name`: HR's, of somebody who has no account under it.
     """
 
     heading: Heading

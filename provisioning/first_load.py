@@ -77,7 +77,8 @@ def _met(meeting: Meeting, one: Expected, accounts: Sequence[Account], by: str |
         told = f"{len(accounts)} accounts have her key, and Entra refuses to choose: {names}"
         return Finding(Heading.DOUBLED, one.employee_id, account, by, (told,))
     if clash := _clash(meeting, one, account):
-        return Finding(Heading.CLASH, one.employee_id, account, by, (f"is found, and would be renamed: {clash}",))
+        told = f"is found, and would be renamed: {clash}"
+        return Finding(Heading.CLASH, one.employee_id, account, by, (told,), user_name=one.user_name)
     differences = [*_enabling(one.goes, account), *meeting.differences(one.sent or {}, account, writing=True)]
     return Finding(Heading.MATCHED, one.employee_id, account, by, remarks_of(meeting, one, account), tuple(differences))
 
@@ -118,9 +119,11 @@ def _unmet(meeting: Meeting, one: Expected, like: Likeness | None) -> Finding:
     if named := meeting.named(one.user_name or ""):
         hers = (f"it is perhaps hers: {free.told}",) if free and free.account is named[0] else ()
         told = (_whose(meeting, one, named[0]), *hers)
-        return Finding(Heading.CLASH, one.employee_id, named[0], free.by[0] if hers and free else None, told)
+        by = free.by[0] if hers and free else None
+        return Finding(Heading.CLASH, one.employee_id, named[0], by, told, user_name=one.user_name)
     if free:
-        return Finding(Heading.BESIDE, one.employee_id, free.account, free.by[0], (free.told,))
+        told = (free.told,)
+        return Finding(Heading.BESIDE, one.employee_id, free.account, free.by[0], told, user_name=one.user_name)
     return Finding(Heading.CREATED, one.employee_id, user_name=one.user_name)
 
 

@@ -4,7 +4,7 @@ Where `USER_NAME_PATTERNS` is not set, nothing here does anything. See docs/user
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -40,21 +40,30 @@ def give(work: Work, rules: Rules, only: Sequence[str] | None = None) -> None:
 
 
 def foreseen(work: Work, rules: Rules, only: Sequence[str] | None = None) -> dict[str, list[Person]]:
-    """People as the mapping will show them once they have their names: id as it is compared → her rows.
+    """People as the mapping will show them once they have their names: id as it is compared → her rows."""
+    found: dict[str, list[Person]] = {}
+    with tried(work, rules, only) as ids:
+        for chunk in database.chunks(ids):
+            for person in work.book.people_of(work.mapping, chunk):
+                found.setdefault(plan.same_key(person.employee_id), []).append(person)
+    return found
+
+
+@contextmanager
+def tried(work: Work, rules: Rules, only: Sequence[str] | None = None) -> Iterator[list[str]]:
+    """Within it the mapping shows everybody under her name; whose names are new is given.
 
     Names are given in a transaction that is rolled back, so that it is exactly what `give` would do as things stand.
     """
-    policy, found = work.settings.user_names, dict[str, list[Person]]()
+    policy = work.settings.user_names
     wanted = _wanted(work, rules, only) if policy else []
     if policy is None or not wanted:
-        return found
+        yield []
+        return
     with suppress(_Undone), work.db.transaction():
         _give(work, policy, wanted)
-        for chunk in database.chunks([one.employee_id for one in wanted]):
-            for person in work.book.people_of(work.mapping, chunk):
-                found.setdefault(plan.same_key(person.employee_id), []).append(person)
+        yield [one.employee_id for one in wanted]
         raise _Undone
-    return found
 
 
 class _Undone(Exception):

@@ -221,12 +221,39 @@ def test_two_people_with_one_user_name_are_not_sent_as_a_run_would_not_send_them
         str(definition)
         .replace("CREATE VIEW ScimUsers", "CREATE VIEW dbo.ScimUsers")
         .replace(
-            "e.EmployeeId AS 'userName'",
+            "COALESCE(u.UserName, e.EmployeeId) AS 'userName'",
             "CASE WHEN e.EmployeeId < 'E00003' THEN 'same' ELSE e.EmployeeId END AS 'userName'",
         )
     )
     found = comparing.compare(existing.settings, foresee=True, clock=clock)
     assert {p["employee_id"] for p in found.people() if p["heading"] == "parked"} == {"E00001", "E00002"}
+
+
+def test_people_are_foreseen_under_the_user_names_that_a_run_would_give_them(
+    existing: Existing, bridge: Bridge, small: Database, clock: MovedClock
+) -> None:
+    existing.employ(as_it_is=20, named=10)
+    existing.settle()
+    existing.directory.plant({"userPrincipalName": "zoe.nunez2@contoso.example", "displayName": "A namesake"})
+    existing.settings = bridge(
+        **SETTINGS,
+        USER_NAME_PATTERNS="{given}.{family}, {given}.{family}{n}",
+        USER_NAME_DOMAIN="contoso.example",
+    )
+    result = comparing.compare(existing.settings, foresee=True, clock=clock)
+    assert list(small.select("SELECT 1 FROM dbo.UserNames", (), "names")) == []
+    assert any(note.startswith("warning: no existing user name was taken over") for note in result.report.notes)
+    foreseen = {p["employee_id"]: p for p in result.people() if p["employee_id"]}
+    assert result.report.answer["attributes"]["userPrincipalName"] == 30
+
+    existing.run_to_the_end()
+
+    given = dict(small.select("SELECT EmployeeId, UserName FROM dbo.UserNames", (), "names"))
+    renamed = {i: p["attributes"].get("userPrincipalName", {}).get("sent") for i, p in foreseen.items()}
+    assert {i: p["user_name"] or renamed[i] for i, p in foreseen.items()} == given
+    refused = {i for i, entry in existing.happened() if entry["provisioningStatusInfo"]["status"] == "failure"}
+    assert refused == {i for i, p in foreseen.items() if p["heading"] == "clash"}
+    assert {given[i] for i in refused} == {"zoe.nunez2@contoso.example"}
 
 
 def test_the_page_for_the_change_board_says_what_would_change_for_how_many(

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.emulators.accounts import DOMAIN
 from tests.emulators.app_schema import AppSchema
 
 State = dict[str, Any]
@@ -333,18 +334,18 @@ class Directory:
     def occupy(self, user_name: str) -> None:
         """Give a userPrincipalName to an account that this job does not know, as one made by hand has it."""
         with self._lock:
-            self._names[user_name.casefold()] = User("", str(uuid.uuid4()))
+            self._names[_name(user_name)] = User("", str(uuid.uuid4()))
 
     def vacate(self, user_name: str) -> None:
         """Take that account away again."""
         with self._lock:
-            del self._names[user_name.casefold()]
+            del self._names[_name(user_name)]
 
     def delete(self, external_id: str) -> None:
         """Remove a user, as an administrator does by hand in the portal; KeyError when unknown."""
         with self._lock:
             user = self._users.pop(external_id.casefold())
-            del self._names[user.state["userName"].casefold()]
+            del self._names[_name(user.state["userName"])]
             self._removed.append((self._next_change(), user.object_id))
 
     # --- what an administrator does by hand, in Graph's words ---
@@ -403,13 +404,16 @@ class Directory:
 
     def _forget_names(self, user: User) -> None:
         """Take an account from where it is found: by its employeeId, by its name."""
-        for index, key in ((self._users, user.external_id), (self._names, str(user.state.get("userName", "")))):
-            if index.get(key.casefold()) is user:
-                del index[key.casefold()]
+        for index, key in (
+            (self._users, user.external_id.casefold()),
+            (self._names, _name(user.state.get("userName", ""))),
+        ):
+            if index.get(key) is user:
+                del index[key]
         self._others = [other for other in self._others if other is not user]
 
     def _place(self, user: User) -> None:
-        self._names.setdefault(str(user.state.get("userName", user.object_id)).casefold(), user)
+        self._names.setdefault(_name(user.state.get("userName", user.object_id)), user)
         if not user.external_id or self._users.setdefault(user.external_id.casefold(), user) is not user:
             self._others.append(user)
 
@@ -455,7 +459,7 @@ class Directory:
         return []
 
     def _name_is_taken(self, user_name: str, user: User | None) -> bool:
-        return self._names.get(user_name.casefold(), user) is not user
+        return self._names.get(_name(user_name), user) is not user
 
     def _create(self, external_id: str, wanted: State) -> tuple[User, _Outcome]:
         self._resolve_manager(wanted)
@@ -463,7 +467,7 @@ class Directory:
         wanted["accountEnabled"] = wanted["active"]
         state = {path: value for path, value in wanted.items() if not _is_empty(value)}
         user = User(external_id, str(uuid.uuid5(uuid.NAMESPACE_OID, self.job + external_id.casefold())), state)
-        self._users[external_id.casefold()] = self._names[state["userName"].casefold()] = user
+        self._users[external_id.casefold()] = self._names[_name(state["userName"])] = user
         self._note(user, manager=MANAGER in state)
         return user, _Outcome("create", "success", None, {path: (None, value) for path, value in state.items()})
 
@@ -542,6 +546,11 @@ class Directory:
             ],
         }
         self._log.append((now + self.log_delay_of(external_id), entry))
+
+
+def _name(user_name: Any) -> str:
+    """A user name as it is compared: the tenant's domain is added where there is none."""
+    return str(user_name).casefold().removesuffix(f"@{DOMAIN}")
 
 
 def in_old_names(entry: Entry) -> Entry:
