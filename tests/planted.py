@@ -42,6 +42,7 @@ MIRROR, RUNS, TRANSPORT, DATABASE = (f"provisioning/{name}.py" for name in ("mir
 PACING, RETRY, BODIES = "provisioning/pacing.py", "provisioning/retry.py", "provisioning/bodies.py"
 SHARE, EXPORTS, DELIMITED = "provisioning/share.py", "provisioning/exports.py", "provisioning/delimited.py"
 OUTCOME, QUERIES = "provisioning/outcomes.py", "provisioning/queries"
+DIRECTORY, COMPARISON = "provisioning/directory.py", "provisioning/comparison.py"
 ALERTS, CALLERS = "provisioning/alerts.py", "provisioning/callers.py"
 
 BY_HAND = (
@@ -484,7 +485,7 @@ GUARD_MISTAKES = (
     ),
     _mistake(
         "two active people with one userName both go",
-        _in(PLAN, "for keys in self._active.by_several.values():\n", "for keys in ():\n"),
+        _in(PLAN, "            for keys in self._active.by_several.values()\n", "            for keys in ()\n"),
         "test_plan.py::test_two_active_people_with_one_user_name_are_parked_and_nobody_else",
     ),
     _mistake(
@@ -1328,7 +1329,8 @@ NAMES = (
     ),
     _mistake(
         "a plan gives the names that it shows",
-        _in("provisioning/naming.py", "        raise _Undone\n    return found", "    return found"),
+        _in("provisioning/naming.py", "        raise _Undone\n\n\n", "\n\n"),
+        "test_first_load.py::test_people_are_foreseen_under_the_user_names_that_a_run_would_give_them",
         "test_naming.py::test_a_plan_shows_the_names_that_would_be_given_and_gives_none",
     ),
     _mistake(
@@ -1385,7 +1387,89 @@ NAMES = (
     ),
 )
 
+COMPARED = (
+    _mistake(
+        "the token goes wherever a next link leads",
+        _in(GRAPH, "None if link is None else self.same_origin(str(link))", "None if link is None else str(link)"),
+        "test_directory.py::test_a_link_to_another_address_gets_no_token",
+    ),
+    _mistake(
+        "a directory of which Graph forgot the rest is taken for the whole",
+        _in(DIRECTORY, 'logger.info("The directory is read anew: %s", exc)', "return found if exc else found"),
+        "test_directory.py::test_a_page_that_is_asked_for_too_late_begins_the_reading_anew",
+    ),
+    _mistake(
+        "what changes while the directory is read is not seen",
+        _in(DIRECTORY, "                if link:\n", "                if False:\n"),
+        "test_directory.py::test_what_changes_behind_the_page_at_hand_is_caught_up_with",
+    ),
+    _mistake(
+        "a leave date that may not be read is compared as nothing",
+        _in(DIRECTORY, "if not self._may_read_leave_dates():", "if False:"),
+        "test_directory.py::test_a_token_that_has_no_such_permission_does_not_ask_for_leave_dates",
+    ),
+    _mistake(
+        "of the leavers only those whom HR ended are looked for",
+        _in(COMPARISON, "Standing.BY_HAND: Heading.LEFT,", "Standing.BY_HAND: Heading.OUT_OF_SCOPE,"),
+        "test_comparing.py::test_who_is_disabled_by_hand_and_enabled_there_is_among_the_leavers",
+    ),
+    _mistake(
+        "a leaver whose key is gone over there is not looked for",
+        _in(
+            COMPARISON,
+            "    return not_active(one, like.account, like.by[0], like.told)",
+            "    return not_active(one, None, None)",
+        ),
+        "test_comparing.py::test_each_kind_of_difference_planted_200_times_among_20000_is_found_under_its_heading_and"
+        "_nothing_else_is",
+    ),
+    _mistake(
+        "a rule for service accounts hides who has left",
+        _in(
+            COMPARISON,
+            "elif key and (gone := self.gone.get(same_key(key))):",
+            "elif key and self._rule(account) is None and (gone := self.gone.get(same_key(key))):",
+        ),
+        "test_comparison.py::test_who_was_sent_before_and_is_gone_from_the_view_has_left",
+    ),
+    _mistake(
+        "an account is told as two people's",
+        _in(COMPARISON, "                self.take(best.account, one.employee_id)\n", "                pass\n"),
+        "test_comparison.py::test_an_account_is_one_persons_and_who_is_active_comes_first",
+    ),
+    _mistake(
+        "nulls that Entra lets be count as edited by hand",
+        _in("provisioning/flows.py", "return there is None or not self.clears", "return there is None"),
+        "test_comparing.py::test_what_entra_does_not_clear_is_no_hand_edit_either",
+    ),
+    _mistake(
+        "a report that everybody on the machine may read",
+        _in("provisioning/comparing.py", "0o600", "0o644", times=2),
+        "test_comparing.py::test_report_and_csv_are_for_their_owner_only_and_hold_everybody",
+    ),
+    _mistake(
+        "a cell of the CSV may be a formula",
+        _in(COMPARISON, """if text.startswith(("=", "+", "-", "@", "\\t", "\\r")) else text""", "if False else text"),
+        "test_comparison.py::test_no_cell_of_the_csv_is_a_formula",
+    ),
+    _mistake(
+        "a first load is foreseen as if nobody's name were taken",
+        _in(
+            "provisioning/first_load.py",
+            'if named := meeting.named(one.user_name or ""):',
+            'if named := meeting.named(""):',
+        ),
+        "test_first_load.py::test_what_is_foreseen_for_2000_people_is_what_then_happens_to_each_of_them",
+    ),
+    _mistake(
+        "the timer compares although nobody switched it on",
+        _in("function_app.py", "if os.environ.get(COMPARE):", "if True:"),
+        "test_functions.py::test_the_directory_is_compared_by_a_timer_only_where_its_schedule_is_set",
+    ),
+)
+
 MISTAKES = (
+    *COMPARED,
     *NAMES,
     *FILES,
     *APP_SETUP,

@@ -70,6 +70,14 @@ def test_what_a_verb_needs_is_named_when_missing_together_with_all_that_is_wrong
         ("CREATE_LEAD_DAYS", "-1"),
         ("PREHIRE_ACTIVE", "yes"),
         ("UPDATE_BY", "clock"),
+        ("COMPARE_IGNORE", "{"),
+        ("COMPARE_IGNORE", '{"userType": "Guest"}'),
+        ("COMPARE_IGNORE", "[{}]"),
+        ("COMPARE_IGNORE", '["svc-*"]'),
+        ("COMPARE_IGNORE", '[{"passwordProfile": "x*"}]'),
+        ("COMPARE_IGNORE", '[{"userprincipalname": "svc-*"}]'),
+        ("COMPARE_IGNORE", '[{"userType": "*"}]'),
+        ("COMPARE_IGNORE", '[{"userType": null}]'),
         ("SCIM_EXTENSIONS", "{"),
         ("SCIM_EXTENSIONS", "[]"),
         ("SCIM_EXTENSIONS", '{"enterprise": "urn:a:b"}'),
@@ -122,6 +130,16 @@ def test_every_setting_is_read() -> None:
     assert (found.sql_connection_string, found.daily_call_limit) == ("sqlite:////data/bridge.db", 6000)
     assert (found.create_lead_days, found.prehire_active, found.resend_days) == (0, False, 1)
     assert (found.time_zone.key, found.explicit_nulls, found.update_by_modified) == ("Europe/Copenhagen", False, True)
+
+
+def test_the_directory_is_compared_by_a_timer_where_one_is_set_and_guests_need_no_hr_unless_rules_say_otherwise() -> (
+    None
+):
+    found = Settings.from_environ({"COMPARE_SCHEDULE": "", "COMPARE_IGNORE": ""})
+    assert (found.compares, found.compare_ignore) == (False, ({"userType": "Guest"},))
+    found = Settings.from_environ({"COMPARE_SCHEDULE": "0 30 5 * * *", "COMPARE_IGNORE": '[{"mail": "svc-*"}]'})
+    assert (found.compares, found.compare_ignore) == (True, ({"mail": "svc-*"},))
+    assert Settings.from_environ({"COMPARE_IGNORE": "[]"}).compare_ignore == ()
 
 
 def test_an_extension_may_declare_the_types_of_its_attributes() -> None:
