@@ -220,30 +220,36 @@ def at_every_point(
     room: Path,
     tell: Callable[..., None],
     check: Callable[[Bed], None],
-) -> tuple[set[str], int]:
-    """Kill the job at each of its points and check what comes of it; the points, and how many were hit.
+) -> tuple[set[str], set[str]]:
+    """Kill the job at each of its points and check what comes of it; the points, and which were not hit.
 
     A process that leaves everything just as one before left it is not run on after again: the same would follow.
+    What only one of two undisturbed runs comes to hangs on how busy the machine is, such as a lease that is renewed.
     """
-    base.copy(room / "traced")
-    with bed(base, room / "traced", hr) as found:
-        traced = kill(found, killer, job, None)
-        assert (traced.signal, traced.code) == (0, 0), killer.stderr.read_text("utf-8")
-        check(found)
-    hit, states = 0, set[str]()
-    for number, point in enumerate(traced.points):
+    traces = []
+    for number in range(2):
+        base.copy(room / f"traced{number}")
+        with bed(base, room / f"traced{number}", hr) as found:
+            traced = kill(found, killer, job, None)
+            assert (traced.signal, traced.code) == (0, 0), killer.stderr.read_text("utf-8")
+            check(found)
+        traces.append(list(traced.points))
+    points = [point for point in traces[0] if point in traces[1]]
+    missed, states = set[str](), set[str]()
+    for number, point in enumerate(points):
         folder = room / str(number)
         base.copy(folder)
         with bed(base, folder, hr) as found:
             ended = kill(found, killer, job, point)
-            hit += ended.signal == signal.SIGKILL
+            if ended.signal != signal.SIGKILL:
+                missed.add(point)
             if (state := state_of(found)) not in states:
                 states.add(state)
                 check_after(point, found, check)
         shutil.rmtree(folder)
-    tell("kill points", hit, of=len(traced.points))
+    tell("kill points", len(points) - len(missed), of=len(points))
     tell("states that a kill left", len(states))
-    return set(traced.points), hit
+    return set(points), missed
 
 
 def before_the_changes(found: Bed) -> Any:
@@ -450,18 +456,18 @@ def look_at(killer: Killer, canary: Canary) -> None:
 def test_create_is_killed_before_and_after_every_statement_and_every_post(
     mirrored: Base, hr: HrEmulator, killer: Killer, room: Path, canary: Canary, tell: Callable[..., None]
 ) -> None:
-    points, hit = at_every_point("create", mirrored, hr, killer, room, tell, check_create)
+    points, missed = at_every_point("create", mirrored, hr, killer, room, tell, check_create)
     look_at(killer, canary)
-    assert hit == len(points)
+    assert not missed
     assert points >= {"after commit 1", "before write_intents 2", "before POST 2", "after POST 2", "after lease_drop 1"}
 
 
 def test_update_is_killed_before_and_after_every_statement_and_every_post(
     changed: Base, hr: HrEmulator, killer: Killer, room: Path, canary: Canary, tell: Callable[..., None]
 ) -> None:
-    points, hit = at_every_point("update", changed, hr, killer, room, tell, check_update)
+    points, missed = at_every_point("update", changed, hr, killer, room, tell, check_update)
     look_at(killer, canary)
-    assert hit == len(points)
+    assert not missed
     assert points >= {"after open_hold 1", "before POST 2", "after POST 4", "before record_refused 1"}
 
 
@@ -487,9 +493,9 @@ def test_ingest_is_killed_before_and_after_every_statement_and_every_page(
     sent: Base, hr: HrEmulator, killer: Killer, room: Path, canary: Canary, tell: Callable[..., None]
 ) -> None:
     known, _ = traced_ingest(sent, hr, killer, room)
-    points, hit = at_every_point("ingest", sent, hr, killer, room, tell, lambda found: check_ingest(found, known))
+    points, missed = at_every_point("ingest", sent, hr, killer, room, tell, lambda found: check_ingest(found, known))
     look_at(killer, canary)
-    assert hit == len(points)
+    assert not missed
     assert points >= {"after GET 3", "after mirror_update 1", "before note_absent 1", "after commit 3"}
 
 
