@@ -293,14 +293,18 @@ def save_csv(compared: Compared, path: Path) -> None:
 
 def write_json(compared: Compared, stream: TextIO) -> None:
     """Write the line of JSON with everybody in it, person after person: of 100,000 it is long."""
-    stream.write(f'{compared.report.line()[:-1]}, "people": [')
-    between = ""
-    for person in compared.people():
-        stream.write(f"{between}{json.dumps(person)}")
-        between = ", "
-    stream.write("]}\n")
+    stream.writelines(_as_json(compared))
     stream.flush()
     compared.report.printed = True
+
+
+def _as_json(compared: Compared) -> Iterator[str]:
+    yield f'{compared.report.line()[:-1]}, "people": ['
+    between = ""
+    for person in compared.people():
+        yield f"{between}{json.dumps(person)}"
+        between = ", "
+    yield "]}\n"
 
 
 def _private(path: Path, encoding: str = "utf-8") -> TextIO:
