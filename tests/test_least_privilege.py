@@ -250,13 +250,21 @@ def _calls(function: ast.FunctionDef) -> dict[tuple[str, str], str]:
         words = [ast.unparse(began.get(ast.unparse(a), a)) for a in node.args]
         if node.func.attr == "build_request":
             method, address, role = words[0].strip("'"), words[1], "UPLOAD_ROLE"
-        elif node.func.attr in ("_get", "_get_patiently"):
-            method, address, role = "GET", words[0], words[1]
+        elif node.func.attr == "_get":
+            method, address, role = "GET", words[0], words[1].removeprefix("reading.")
+        elif node.func.attr == "pages":
+            method, address, role = "GET", words[0], _role_of(node.args[1])
         else:
             continue
-        if address != "url":
+        if address not in ("url", "following"):
             found[method, ADDRESSES.get(address, address)] = getattr(rights, role)
     return found
+
+
+def _role_of(reading: ast.expr) -> str:
+    """With which role pages are read: Reading(ROLE, …)."""
+    assert isinstance(reading, ast.Call)
+    return ast.unparse(reading.args[0])
 
 
 def test_each_call_of_the_app_is_made_with_the_role_that_microsoft_names() -> None:
@@ -275,7 +283,17 @@ def test_the_roles_that_are_granted_are_those_that_calls_need() -> None:
     main = infrastructure.bicep.parse((ROOT / infrastructure.MAIN).read_text("utf-8"))
     body = infrastructure.bicep.settled(main.section("modules")["graphRoles"]["config"])
     granted_roles = {s for s in infrastructure.bicep.strings(body["params"]["roleNames"]) if "." in s}
-    assert granted_roles == set(ENDPOINTS.values())
+    assert granted_roles == {*ENDPOINTS.values(), rights.USERS_ROLE}
+
+
+def test_users_are_read_with_the_role_for_them_and_nothing_else_is() -> None:
+    """Switched on by COMPARE_SCHEDULE. https://learn.microsoft.com/graph/api/user-list#permissions, and user-delta."""
+    source = (ROOT / "provisioning" / "directory.py").read_text("utf-8")
+    assert re.findall(r"\bReading\((\w+),", source) == ["USERS_ROLE"]
+    assert rights.USERS_ROLE == "User.Read.All"
+    assert sorted(re.findall(r'\burl = f"\{self\._url\}([^{"]*)', source)) == ["/delta?$select=", "?$select="]
+    assert set(re.findall(r"self\._graph\.pages\((\w+), self\._reading\)", source)) == {"url", "link"}
+    assert source.count("self._graph.") == source.count("self._graph.pages(") + 2  # a link's origin, and the token
 
 
 @pytest.mark.parametrize(
@@ -284,7 +302,7 @@ def test_the_roles_that_are_granted_are_those_that_calls_need() -> None:
         ('build_request("POST", self._endpoint.url,', 'build_request("DELETE", self._endpoint.url,'),
         ("self._get(self._endpoint.job_url, JOB_ROLE)", "self._get(self._endpoint.job_url, LOGS_ROLE)"),
         ("self._get(self._endpoint.job_url, JOB_ROLE)", 'self._get("https://graph.example/users", JOB_ROLE)'),
-        ("self._get_patiently(url, LOGS_ROLE,", "self._get_patiently(url, JOB_ROLE,"),
+        ('Reading(LOGS_ROLE, "provisioning log"', 'Reading(JOB_ROLE, "provisioning log"'),
     ],
 )
 def test_another_call_would_be_noticed(old: str, new: str) -> None:
