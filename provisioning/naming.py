@@ -62,7 +62,9 @@ def tried(work: Work, rules: Rules, only: Sequence[str] | None = None) -> Iterat
         return
     with suppress(_Undone), work.db.transaction():
         _give(work, policy, wanted)
-        yield [one.employee_id for one in wanted]
+        ids = [one.employee_id for one in wanted]
+        del wanted  # of a whole company it is much
+        yield ids
         raise _Undone
 
 
