@@ -19,7 +19,7 @@ help:
 	@echo "make emulators  an HR API and a Graph on this machine, without the rest of make start"
 	@echo "make bench      every figure of docs/benchmarks.md, measured anew: about 15 minutes on a quiet machine"
 	@echo "make bench-large  the same with 1,000,000 people, once each: about an hour, 4 GB of memory, 5 GB of disk"
-	@echo "make pictures   docs/img/, the operators' page as README shows it (needs a chromium)"
+	@echo "make pictures   docs/img/, the pages and reports that README shows (needs a chromium)"
 	@echo "make lock       requirements*.txt, with hashes, from requirements*.in (UPGRADE=1: the newest that fit)"
 	@echo "make audit      known vulnerabilities of what is locked (asks the package index)"
 	@echo "make sbom       dist/sbom.cdx.json, what is deployed as CycloneDX tells it"
