@@ -184,14 +184,7 @@ def _mirror(
             if observe:
                 observe({"fetched": report.counts["fetched"] + fetch.fetched})
         needed, mapped = resource in tables.people(db, settings.hr_sources), uses_column(db)
-        _check_source_column(fetch)
-        if since is None:
-            _check_complete(fetch, mapped, needed=needed)
-            before = last.fetched if last else len(fetch.held_keys)
-            _check_shrinkage(fetch, before, settings.max_shrink)
-            _check_replaced(fetch, tables.newly_absent(db, fetch), before, settings.max_shrink)
-        if since is None or fetch.fetched > mirror.RETYPED_ROWS:
-            _check_fits(fetch, mapped)
+        _check_believed(db, fetch, last, mapped, settings, needed=needed, full=since is None)
         with db.transaction():
             newer, at = tables.refreshed_since(db, table, database.stamp(began)), database.stamp(db.utc_now())
             _write_spooled(db, fetch, spool, newer)
@@ -208,6 +201,27 @@ def _mirror(
         report.note(
             f"warning: no record has {', '.join(unseen)}, which the mapping uses; check HR_SOURCE or the mapping."
         )
+
+
+def _check_believed(
+    db: Database,
+    fetch: Fetch,
+    last: tables.LastFetch | None,
+    mapped: Callable[[str], bool],
+    settings: Settings,
+    *,
+    needed: bool,
+    full: bool,
+) -> None:
+    """Raises UpstreamError for an answer that is not believed; `full`: everybody was asked for, not changes only."""
+    _check_source_column(fetch)
+    if full:
+        _check_complete(fetch, mapped, needed=needed)
+        before = last.fetched if last else len(fetch.held_keys)
+        _check_shrinkage(fetch, before, settings.max_shrink)
+        _check_replaced(fetch, tables.newly_absent(db, fetch), before, settings.max_shrink)
+    if full or fetch.fetched > mirror.RETYPED_ROWS:
+        _check_fits(fetch, mapped)
 
 
 def _since(resource: Resource, last: tables.LastFetch | None, now: datetime) -> datetime | None:
