@@ -6,9 +6,12 @@ from the catalogue of the database itself. A file of several statements is one t
 """
 
 import functools
+import itertools
+import random
 import re
 import sqlite3
 import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, date, datetime
@@ -73,6 +76,8 @@ ROWS_A_STATEMENT = 2000
 
 LOGIN_SECONDS, STATEMENT_SECONDS = 30, 120
 SQLITE_BUSY_SECONDS = 30.0
+SQLITE_TURN_SECONDS = 0.2
+"""So long one waits for a lock without giving up those it has: two may each hold what the other waits for."""
 
 _ROWS_A_FETCH = 1000
 _SQL_COPT_SS_ACCESS_TOKEN = 1256
@@ -99,13 +104,14 @@ def in_sqlite(text: str) -> str:
     return text
 
 
-def statements(text: str) -> list[str]:
+@functools.lru_cache(maxsize=512)
+def statements(text: str) -> tuple[str, ...]:
     """The statements of a file: what ends in `;` at the end of a line."""
     masked = _LITERALS.sub(lambda found: "\1" * len(found[0]), text)
     ends = [m.start() for m in re.finditer(";[ \t]*(?=\n|$|\1)", masked)]
     starts = [0, *(end + 1 for end in ends)]
     parts = [text[a:b] for a, b in zip(starts, [*ends, len(text)], strict=True)]
-    return [part for part in parts if _LITERALS.sub("", part).strip()]
+    return tuple(part for part in parts if _LITERALS.sub("", part).strip())
 
 
 def chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -128,6 +134,7 @@ def not_alone(action: Callable[[], T]) -> T:
     return action()
 
 
+@functools.lru_cache(maxsize=512)
 def parameter_count(statement: str) -> int:
     """How many `?` a statement has, outside of literals and comments."""
     return _LITERALS.sub("", statement).count("?")
@@ -221,7 +228,7 @@ class Database:
         """Run one text; gives back how many rows it changed."""
         raise NotImplementedError
 
-    def batch(self, parts: list[str], parameters: Sequence[Any], name: str) -> None:
+    def batch(self, parts: Sequence[str], parameters: Sequence[Any], name: str) -> None:
         """Run several statements as one transaction."""
         raise NotImplementedError
 
@@ -264,7 +271,7 @@ class Sqlite(Database):
             raise SettingsError([f"SQL_CONNECTION_STRING: the folder {path.parent} does not exist; make it first."])
         try:
             connection = sqlite3.connect(
-                path, timeout=SQLITE_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
+                path, timeout=SQLITE_TURN_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
             )
         except sqlite3.Error as exc:
             raise DatabaseError(f"SQL_CONNECTION_STRING: {path} cannot be opened ({_short(exc)}).") from exc
@@ -282,32 +289,34 @@ class Sqlite(Database):
 
     def select(self, sql: str, parameters: Sequence[Any], name: str) -> Iterator[Row]:
         """Rows, fetched as they are read."""
+        found = self._patiently(name, lambda: self._connection.execute(sql, tuple(parameters)))
         with _translated(name):
-            yield from self._connection.execute(sql, tuple(parameters))
+            yield from found
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), name: str = "statement") -> int:
         """One statement; autocommitted."""
-        with _translated(name):
-            return max(0, int(self._connection.execute(sql, tuple(parameters)).rowcount))
+        return max(0, int(self._patiently(name, lambda: self._connection.execute(sql, tuple(parameters)).rowcount)))
 
     def write(self, name: str, objects: Sequence[str], **identifiers: str) -> None:
         """Each object by itself, in one transaction: json_each copies every element, which takes five times as long."""
         with self.transaction(), _translated(name):
             self._connection.executemany(_filled(query(name, self.engine), identifiers), zip(objects))
 
-    def batch(self, parts: list[str], parameters: Sequence[Any], name: str) -> None:
+    def batch(self, parts: Sequence[str], parameters: Sequence[Any], name: str) -> None:
         """Each statement takes its share of the parameters, in order.
 
         The first one, a write, takes the lock of the file it writes to: a commit over all three takes twice the time.
         """
-        left = list(parameters)
-        with self._transaction("BEGIN"):
-            for part in parts:
-                count = parameter_count(part)
-                self.execute(part, left[:count], name)
-                del left[:count]
-        if left:
-            raise DatabaseError(f"{name}: {len(left)} parameters too many.")
+        if (surplus := len(parameters) - sum(map(parameter_count, parts))) > 0:
+            raise DatabaseError(f"{name}: {surplus} parameters too many.")
+
+        def carry_out() -> None:
+            left = iter(parameters)
+            with self._transaction("BEGIN"):
+                for part in parts:
+                    self.execute(part, list(itertools.islice(left, parameter_count(part))), name)
+
+        self._patiently(name, carry_out)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Takes every file's write lock at its start, so that two writers wait instead of failing."""
@@ -322,13 +331,31 @@ class Sqlite(Database):
         self._in_transaction, committed = True, False
         try:
             yield
-            self.execute("COMMIT", (), "commit")
+            self._patiently("commit", lambda: self.execute("COMMIT", (), "commit"), whole=True)
             committed = True
         finally:
             self._in_transaction = False
             if not committed:
                 with suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
+
+    def _patiently(self, name: str, action: Callable[[], T], *, whole: bool | None = None) -> T:
+        """What an action gives; tried again while others keep the files locked, with nothing locked in between.
+
+        SQLite itself waits with what it has: a statement that reads JSON has the main file, which nobody else can
+        commit to then, and may wait for a file that another one has, who would commit. Only what is carried out as
+        a whole or not at all is tried again (`whole`), so no statement within a transaction; a commit may be.
+        """
+        whole = not self._in_transaction if whole is None else whole
+        until = time.monotonic() + SQLITE_BUSY_SECONDS
+        while True:
+            try:
+                with _translated(name):
+                    return action()
+            except DatabaseError as exc:
+                if not (whole and _is_locked(exc.__cause__)) or time.monotonic() >= until:
+                    raise
+            time.sleep(random.uniform(0, SQLITE_TURN_SECONDS / 4))  # noqa: S311 - jitter, not cryptography
 
     def json_field(self, column: str, type_name: str) -> str:
         """A field of `value`, the object at hand."""
@@ -366,7 +393,7 @@ class SqlServer(Database):
         """One text; gives back how many rows its first statement changed."""
         return self._written(name, lambda: self._changed_rows(sql, parameters))
 
-    def batch(self, parts: list[str], parameters: Sequence[Any], name: str) -> None:
+    def batch(self, parts: Sequence[str], parameters: Sequence[Any], name: str) -> None:
         """One round trip. Its last word tells that it was committed: see `_committed`."""
         body = ";\n".join(parts)
         if self._in_transaction:
@@ -470,7 +497,7 @@ class SqlServer(Database):
 
 def stamp(moment: datetime) -> str:
     """A time as the embedded database keeps it: like datetime2(7), in UTC, so that text compares as time."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f") + "0"
+    return moment.astimezone(UTC).isoformat(" ", "microseconds")[:26] + "0"
 
 
 def _filled(sql: str, identifiers: dict[str, str]) -> str:
@@ -545,9 +572,13 @@ def _translated(name: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as exc:
-        code = getattr(exc, "sqlite_errorcode", 0)
-        locked, collided = code & 0xFF in _SQLITE_LOCKED, code in _SQLITE_COLLISIONS
-        raise DatabaseError(f"{name}: {_short(exc)}.", transient=locked, collided=collided) from exc
+        collided = getattr(exc, "sqlite_errorcode", 0) in _SQLITE_COLLISIONS
+        raise DatabaseError(f"{name}: {_short(exc)}.", transient=_is_locked(exc), collided=collided) from exc
+
+
+def _is_locked(exc: BaseException | None) -> bool:
+    """Whether another connection keeps a file locked."""
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF in _SQLITE_LOCKED
 
 
 def _short(exc: sqlite3.Error) -> str:

@@ -4,6 +4,7 @@ Only the FROM clauses are looked at, wherever they stand: in each part of a UNIO
 expressions. What a SELECT list or a WHERE reads by itself says nothing of whose rows the view has.
 """
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -30,10 +31,11 @@ def texts(definition: str) -> set[str]:
     return {found["text"].replace("''", "'") for found in _TOKEN.finditer(definition) if found["text"] is not None}
 
 
-def tables_read(definition: str) -> list[Part]:
+@functools.lru_cache(maxsize=4)
+def tables_read(definition: str) -> tuple[tuple[str, ...], ...]:
     """The tables that each part of a UNION reads, in the order of their joins, without their schemas."""
     items = _nested(_tokens(definition), [])
-    return _parts(items, _expressions(items))
+    return tuple(tuple(part) for part in _parts(items, _expressions(items)))
 
 
 def _tokens(definition: str) -> Iterator[Any]:

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -488,6 +491,21 @@ def test_a_file_that_is_no_database_is_an_error_not_a_crash(sqlite_string: str, 
     told = "file is not a database: check SQL_CONNECTION_STRING"
     with pytest.raises(DatabaseError, match=told), database.connect(sqlite_string) as db:
         db.execute("CREATE TABLE t (a int)")
+
+
+def test_two_of_which_each_holds_what_the_other_waits_for_both_get_through(sqlite_string: str) -> None:
+    """What reads JSON has the main file as long as it waits for another, and so nobody could commit."""
+    begun = threading.Event()
+    with database.connect(sqlite_string) as first, database.connect(sqlite_string) as second:
+        second._connection.set_trace_callback(lambda _: begun.set())
+        with ThreadPoolExecutor() as pool:
+            with first.transaction():
+                first.run("start_run", "r", "ingest", None, "r")
+                ids = "INSERT INTO provisioning.hash_keys (name, secret) SELECT value, value FROM json_each(?)"
+                waits = pool.submit(second.execute, ids, ('["k"]',))
+                begun.wait()
+                time.sleep(0.1)  # it is where it waits
+            assert waits.result() == 1
 
 
 def test_a_file_that_another_process_keeps_locked_is_an_error_when_the_time_is_up(

@@ -34,7 +34,7 @@ from provisioning import views
     ],
 )  # fmt: skip
 def test_the_tables_of_each_part_are_those_of_its_from_clause(definition: str, found: list[list[str]]) -> None:
-    assert views.tables_read(f"CREATE VIEW dbo.ScimUsers AS {definition}") == found
+    assert [list(part) for part in views.tables_read(f"CREATE VIEW dbo.ScimUsers AS {definition}")] == found
 
 
 def test_texts_are_what_stands_in_quotes_and_no_comment() -> None:

@@ -397,7 +397,8 @@ class _Connection(Sqlite):
         self._machine, self._cut = machine, False
         super().__init__(path, clock)
         for schema in ("main", "dbo", "provisioning"):
-            self._connection.execute(f"PRAGMA {schema}.synchronous = OFF")  # nobody pulls the plug of this machine
+            self._connection.execute(f"PRAGMA {schema}.synchronous = OFF")  # nobody pulls the plug of this machine,
+            self._connection.execute(f"PRAGMA {schema}.journal_mode = MEMORY")  # nor kills the process it is in
 
     def select(self, sql: str, parameters: Sequence[Any], name: str) -> Iterator[Row]:
         return iter(self._at_a_point(name, lambda: list(super(_Connection, self).select(sql, parameters, name))))

@@ -44,6 +44,10 @@ class Task:
     turn: threading.Lock = field(default_factory=threading.Lock)
 
 
+def _never() -> bool:
+    return False
+
+
 class Scheduler:
     """Gives turns. `now` is in seconds since 1970."""
 
@@ -51,6 +55,7 @@ class Scheduler:
         self.chance, self.now = chance, now
         self.tasks: list[Task] = []
         self.current: Task | None = None
+        self._end, self._idle = now, _never
         self._back = threading.Lock()
         self._back.acquire()
 
@@ -67,8 +72,10 @@ class Scheduler:
             raise RuntimeError("only a task can wait")
         self.check_alive()
         task.wakes, task.ready = self.now + seconds, ready
-        self._back.release()
-        task.turn.acquire()
+        following = self._next()
+        if following is not task:  # from one thread to another takes longer than most of what a task does
+            self._give_turn(following)
+            task.turn.acquire()
         self.check_alive()
 
     def check_alive(self) -> None:
@@ -86,20 +93,37 @@ class Scheduler:
 
     # --- called from outside --------------------------------------------------------------------------------------
 
-    def run_until(self, end: float, idle: Callable[[], bool] = lambda: False) -> None:
+    def run_until(self, end: float, idle: Callable[[], bool] = _never) -> None:
         """Give turns until that moment, or until it is idle."""
-        while not idle():
-            task = self._next()
-            if task is None or self._moment(task) > end:
-                self.now = max(self.now, end)
-                return
-            self.now = max(self.now, self._moment(task))
-            self._give_turn(task)
+        self._end, self._idle = end, idle
+        task = self._next()
+        if task is None:
+            return
+        self._give_turn(task)
+        if not self._back.acquire(timeout=60):
+            raise Stuck(f"{self.current.process.name if self.current else 'nobody'} does not give its turn back")
+
+    # --- whose turn it is -----------------------------------------------------------------------------------------
 
     def _next(self) -> Task | None:
-        """The task whose moment comes first; among those of the same moment, chance decides."""
+        """Whose moment comes first, which is now; of several, chance decides. None: time is up, or it is idle."""
+        self.current, task = None, self._first()
+        if task is None:
+            return None
+        moment = self._moment(task)
+        if moment > self._end:
+            self.now = max(self.now, self._end)
+            return None
+        self.now = max(self.now, moment)
+        self.current = task
+        return task
+
+    def _first(self) -> Task | None:
+        if self._idle():
+            return None
         moments = [(self._moment(t), t) for t in self.tasks]
         if not moments:
+            self.now = max(self.now, self._end)
             return None
         first = max(min(m for m, _ in moments), self.now)
         return self.chance.choice([t for m, t in moments if m <= first])
@@ -110,14 +134,9 @@ class Scheduler:
         ready = task.ready is not None and task.ready()
         return max(self.now if ready else task.wakes, task.process.frozen_until)
 
-    def _give_turn(self, task: Task) -> None:
-        before, self.current = self.current, task
-        task.turn.release()
-        if not self._back.acquire(timeout=60):
-            raise Stuck(f"{task.process.name} does not give its turn back")
-        self.current = before
-        if task.done:
-            self.tasks.remove(task)
+    def _give_turn(self, task: Task | None) -> None:
+        """To a task, or back to whoever runs them."""
+        (self._back if task is None else task.turn).release()
 
     def _live(self, task: Task) -> None:
         task.turn.acquire()
@@ -127,4 +146,5 @@ class Scheduler:
         except BaseException as error:
             task.error = error
         task.done = True
-        self._back.release()
+        self.tasks.remove(task)
+        self._give_turn(self._next())
