@@ -63,9 +63,12 @@ class Group(Enum):
     CHANGE = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Person:
-    """A row of dbo.ScimUsers and what was last sent of her to this target. Times are aware, in UTC."""
+    """A row of dbo.ScimUsers and what was last sent of her to this target. Times are aware, in UTC.
+
+    Nobody changes one; that it can be changed makes it several times as fast to make, of everybody in a company.
+    """
 
     employee_id: str
     row: tuple[Any, ...]
@@ -328,7 +331,7 @@ class Plan(Generic[G]):
 
 def judge(person: Person, rules: Rules) -> Verdict:
     """Whether a person is due, parked, or neither (None). A forced person who cannot go is always parked."""
-    return _assess(person, rules)[0]
+    return _assess(person, rules, looked_at=_looked_at(person, rules))[0]
 
 
 def make(people: Iterable[Person], rules: Rules) -> Plan[Due]:
@@ -348,13 +351,14 @@ def _made(people: Iterable[Person], rules: Rules, kept: Callable[[Due, str], G])
     agreed: dict[str, str] = {}
     for person in people:
         key = same_key(person.employee_id)
-        looked_at[key] = _looked_at(person, rules) or looked_at.get(key, False)
+        decided = _looked_at(person, rules)
+        looked_at[key] = decided or looked_at.get(key, False)
         if not rows.speaks(key, _place(person, rules)):
             continue
         if key not in rows.doubled:
             verdicts.pop(key, None)
             agreed.pop(key, None)
-        verdict, identity = _assess(person, rules)
+        verdict, identity = _assess(person, rules, looked_at=decided)
         if verdict is not None:
             verdicts[key] = kept(verdict, key) if isinstance(verdict, Due) else verdict
         if person.by_hand and _hr_agrees(person, rules):
@@ -390,7 +394,7 @@ def park_clashes(due: Sequence[Due], namesakes: Iterable[Person], rules: Rules) 
     rows, names = _Rows(), _Names()
     for person in namesakes:
         key = same_key(person.employee_id)
-        if rows.speaks(key, _place(person, rules)) and (found := _assess(person, rules)[1]):
+        if rows.speaks(key, _place(person, rules)) and (found := _known_by(person, rules)):
             names.note(key, found)
     verdicts: dict[str, Due | Parked] = {same_key(d.user.employee_id): d for d in due}
     names.park(verdicts, rows)
@@ -467,7 +471,7 @@ def _looked_at(person: Person, rules: Rules) -> bool:
     return person.known
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _State:
     """What the dates make of a person today."""
 
@@ -480,9 +484,8 @@ class _State:
     past_last_day: bool
 
 
-def _assess(person: Person, rules: Rules) -> tuple[Verdict, "_Identity | None"]:
+def _assess(person: Person, rules: Rules, *, looked_at: bool) -> tuple[Verdict, "_Identity | None"]:
     """The verdict, and by what she is known, if active and in scope today, or ended and active over there."""
-    looked_at = _looked_at(person, rules)
     name: _Identity | None = None
     try:
         if not 1 <= len(person.employee_id.strip()) <= LONGEST_ID:
@@ -501,6 +504,10 @@ def _assess(person: Person, rules: Rules) -> tuple[Verdict, "_Identity | None"]:
         return Parked(person.employee_id, exc.reasons, forced, leaver) if looked_at else None, name
 
 
+def _known_by(person: Person, rules: Rules) -> "_Identity | None":
+    return _assess(person, rules, looked_at=_looked_at(person, rules))[1]
+
+
 def _hr_agrees(person: Person, rules: Rules) -> bool:
     """Whether HR has ended her as well, and nothing says that the target may hold her as active.
 
@@ -517,7 +524,7 @@ def _hr_agrees(person: Person, rules: Rules) -> bool:
 def _disabled(person: Person, rules: Rules) -> Verdict:
     """What goes of somebody disabled by hand: what was last sent of her, inactive; of somebody new nothing goes."""
     if not person.known:
-        verdict, _ = _assess(replace(person, by_hand=False), rules)
+        verdict = judge(replace(person, by_hand=False), rules)
         return (
             Parked(person.employee_id, (BY_HAND,), person.forced_token is not None)
             if isinstance(verdict, Due)
@@ -881,7 +888,7 @@ class Crowd:
         for person in people:
             key = same_key(person.employee_id)
             speaks = self._rows.speaks(key, _place(person, rules))
-            if names and speaks and (found := _assess(person, rules)[1]):
+            if names and speaks and (found := _known_by(person, rules)):
                 known.note(key, found)
         self._clashes = known.clashes(self._rows)
 
