@@ -1,39 +1,27 @@
 """The promises of the first working whole, each shown through the command line or the jobs, over the emulators."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from provisioning import database, jobs
 from provisioning.settings import Settings
+from tests import processes
 from tests.clock import MovedClock
 from tests.conftest import NAMED, UNGUARDED, environment
 from tests.emulators import people
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 
-ROOT = Path(__file__).parent.parent
-
-
-def command(*verb: str) -> list[str]:
-    return [sys.executable, "-m", "provisioning", *verb]
-
 
 def run(environ: dict[str, str], *verb: str) -> tuple[int, dict[str, Any], str]:
     """Run a verb as a process: exit code, its JSON line, what it told on stderr."""
-    env = {"PATH": os.environ["PATH"], **environ}
-    done = subprocess.run(command(*verb), env=env, cwd=ROOT, capture_output=True, text=True, check=False)
-    (line,) = done.stdout.splitlines()
-    assert "Traceback" not in done.stderr
-    return done.returncode, json.loads(line), done.stderr
+    ended = processes.run(environ, *verb)
+    return ended.code, ended.counts, ended.err
 
 
 def test_1000_people_take_20_calls_then_none_then_one_for_25_edits(
@@ -126,14 +114,11 @@ def test_killed_in_the_middle_of_create_nobody_is_left_out(
         environ = environment(sqlite_string, hr.url, graph.upload_url)
         run(environ, "ingest")
         graph.latency = 0.4
-        env = {"PATH": os.environ["PATH"], **environ}
-        create = subprocess.Popen(
-            command("create", "--limit", "999"), env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        create = processes.Started(environ, "create", "--limit", "999")
         while len(graph.accepted) < 100:
             time.sleep(0.02)
         create.send_signal(signal.SIGKILL)
-        create.wait()
+        assert create.end().code == -signal.SIGKILL
         with database.connect(sqlite_string) as db:
             ((in_flight,),) = db.select("SELECT COUNT(*) FROM provisioning.intents", (), "count")
             assert run(environ, "create", "--limit", "999")[0] == 4  # the dead sender's lease
@@ -155,7 +140,8 @@ def test_wrong_settings_are_all_named_in_one_error() -> None:
         "HR_SOURCE": '{"client": ',
         "TIME_ZONE": "Mars/Olympus",
     }
-    code, line, told = run(environ, "create", "--limit", "999")
+    ended = processes.run(environ, "create", "--limit", "999", fresh=True)
+    code, line, told = ended.code, ended.counts, ended.err
     assert code == 2
     assert line["candidates"] == 0
     assert all(name in told for name in ("GRAPH_BULK_UPLOAD_URL", "HR_SOURCE", "TIME_ZONE"))
