@@ -16,6 +16,8 @@ import sys
 import time
 from typing import Any
 
+import jsonschema  # noqa: F401 - what HR_SOURCE is checked with, once it is
+
 import provisioning.__main__
 
 
