@@ -4,6 +4,7 @@ Exit codes: 0 done · 1 failed · 2 wrong usage or settings · 3 something needs
 """
 
 import argparse
+import functools
 import getpass
 import io
 import json
@@ -359,6 +360,7 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     _add_selection(parser)
 
 
+@functools.cache
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m provisioning", description="From an HR system, through SQL, to Microsoft Entra ID."

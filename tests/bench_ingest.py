@@ -85,7 +85,7 @@ def person(n: int, title: str) -> dict[str, Any]:
 def measure(environ: dict[str, str], company: Company, what: str) -> None:
     """Run `ingest` in a process of its own, and tell how long it took and how much memory."""
     company.busy = 0.0
-    ended = processes.Started(environ, "ingest").end(1_000)
+    ended = processes.Started(environ, "ingest", fresh=True).end(1_000)
     if ended.code:
         raise SystemExit(f"ingest ended with {ended.code}:\n{ended.out}{ended.err}")
     written = ended.counts["inserted"] + ended.counts["updated"]

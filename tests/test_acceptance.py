@@ -1,12 +1,11 @@
 """The promises of the first working whole, each shown through the command line or the jobs, over the emulators."""
 
 import json
-import os
+import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +13,19 @@ import pytest
 
 from provisioning import database, jobs
 from provisioning.settings import Settings
+from tests import processes
 from tests.clock import MovedClock
 from tests.conftest import NAMED, UNGUARDED, environment
 from tests.emulators import people
+from tests.emulators.entra import Directory
 from tests.emulators.graph import GraphEmulator
-from tests.emulators.hr import HrEmulator
-
-ROOT = Path(__file__).parent.parent
-
-
-def command(*verb: str) -> list[str]:
-    return [sys.executable, "-m", "provisioning", *verb]
+from tests.emulators.hr import HrEmulator, Record
 
 
 def run(environ: dict[str, str], *verb: str) -> tuple[int, dict[str, Any], str]:
     """Run a verb as a process: exit code, its JSON line, what it told on stderr."""
-    env = {"PATH": os.environ["PATH"], **environ}
-    done = subprocess.run(command(*verb), env=env, cwd=ROOT, capture_output=True, text=True, check=False)
-    (line,) = done.stdout.splitlines()
-    assert "Traceback" not in done.stderr
-    return done.returncode, json.loads(line), done.stderr
+    ended = processes.run(environ, *verb)
+    return ended.code, ended.counts, ended.err
 
 
 def test_1000_people_take_20_calls_then_none_then_one_for_25_edits(
@@ -126,20 +118,18 @@ def test_killed_in_the_middle_of_create_nobody_is_left_out(
         environ = environment(sqlite_string, hr.url, graph.upload_url)
         run(environ, "ingest")
         graph.latency = 0.4
-        env = {"PATH": os.environ["PATH"], **environ}
-        create = subprocess.Popen(
-            command("create", "--limit", "999"), env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        create = processes.Started(environ, "create", "--limit", "999")
         while len(graph.accepted) < 100:
             time.sleep(0.02)
         create.send_signal(signal.SIGKILL)
-        create.wait()
+        assert create.end().code == -signal.SIGKILL
         with database.connect(sqlite_string) as db:
             ((in_flight,),) = db.select("SELECT COUNT(*) FROM provisioning.intents", (), "count")
             assert run(environ, "create", "--limit", "999")[0] == 4  # the dead sender's lease
             db.execute("UPDATE provisioning.leases SET expires_at = '2000-01-01 00:00:00.0000000'")
         graph.latency = 0.0
-        code, counts, _ = run(environ, "create", "--limit", "999")
+        ended = processes.run(environ, "create", "--limit", "999", impatient=True)
+    code, counts = ended.code, ended.counts
     assert code == 0
     assert in_flight > 0
     assert len(graph.directory().users) == 400
@@ -155,7 +145,8 @@ def test_wrong_settings_are_all_named_in_one_error() -> None:
         "HR_SOURCE": '{"client": ',
         "TIME_ZONE": "Mars/Olympus",
     }
-    code, line, told = run(environ, "create", "--limit", "999")
+    ended = processes.run(environ, "create", "--limit", "999", fresh=True)
+    code, line, told = ended.code, ended.counts, ended.err
     assert code == 2
     assert line["candidates"] == 0
     assert all(name in told for name in ("GRAPH_BULK_UPLOAD_URL", "HR_SOURCE", "TIME_ZONE"))
@@ -188,15 +179,48 @@ def test_a_wrong_view_stops_sending_with_everything_named_and_not_the_ingest(
 # --- nobody wrongly disabled --------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def company(sqlite_string: str, graph: GraphEmulator) -> Iterator[tuple[dict[str, str], HrEmulator]]:
-    """A thousand people, mirrored; the guards as they are by default."""
+@dataclass
+class Loaded:
+    """A thousand people, mirrored and sent: what the database holds, what Graph has of them, and for which job."""
+
+    folder: Path
+    invented: list[Record]
+    job: tuple[str, str]
+    sent: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def loaded(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """A first load, held and approved; the guards as they are by default."""
+    folder = tmp_path_factory.mktemp("loaded") / "db"
+    shutil.copytree(sqlite_template, folder)
     invented = people.invent(1000, today=MovedClock().utc_now().date())
-    with HrEmulator(invented, {"basic": ("svc", "emulated-password")}) as hr:
-        environ = environment(sqlite_string, hr.url, graph.upload_url)
-        environ = {name: value for name, value in environ.items() if name not in UNGUARDED}
+    with HrEmulator(invented, {"basic": ("svc", "emulated-password")}) as hr, GraphEmulator() as graph:
+        environ = guarded(folder, hr.url, graph.upload_url)
         assert run(environ, "ingest")[0] == 0
-        yield environ, hr
+        load(environ)
+        directory = graph.directory()
+        job = (directory.service_principal, directory.job)
+        return Loaded(folder, invented, job, [accepted.data for accepted in graph.accepted])
+
+
+def guarded(folder: Path, hr_url: str, upload_url: str) -> dict[str, str]:
+    environ = environment(f"sqlite:///{folder}/bridge.db", hr_url, upload_url)
+    return {name: value for name, value in environ.items() if name not in UNGUARDED}
+
+
+@pytest.fixture
+def company(
+    loaded: Loaded, tmp_path: Path, graph: GraphEmulator
+) -> Iterator[tuple[dict[str, str], HrEmulator, Directory]]:
+    """A copy of those who were loaded, in the database and in the directory of their job."""
+    shutil.copytree(loaded.folder, tmp_path / "db")
+    upload_url = graph.add_job(*loaded.job)
+    directory = graph.directory(*loaded.job)
+    directory.stage(loaded.sent)
+    assert len(directory.users) == 1000
+    with HrEmulator(loaded.invented, {"basic": ("svc", "emulated-password")}) as hr:
+        yield guarded(tmp_path / "db", hr.url, upload_url), hr, directory
 
 
 def waiting(environ: dict[str, str]) -> list[dict[str, Any]]:
@@ -221,10 +245,9 @@ def load(environ: dict[str, str]) -> None:
 
 
 def test_an_answer_with_30_percent_gone_ends_with_1_and_nothing_is_written_or_called(
-    company: tuple[dict[str, str], HrEmulator], graph: GraphEmulator
+    company: tuple[dict[str, str], HrEmulator, Directory], graph: GraphEmulator
 ) -> None:
-    environ, hr = company
-    load(environ)
+    environ, hr, _ = company
     for person in hr.people[:300]:
         hr.remove(person["EmployeeId"])
     calls = len(graph.calls)
@@ -238,10 +261,9 @@ def test_an_answer_with_30_percent_gone_ends_with_1_and_nothing_is_written_or_ca
 
 
 def test_60_of_1000_terminated_at_once_are_held_and_5_edits_of_others_go(
-    company: tuple[dict[str, str], HrEmulator], graph: GraphEmulator
+    company: tuple[dict[str, str], HrEmulator, Directory], graph: GraphEmulator
 ) -> None:
-    environ, hr = company
-    load(environ)
+    environ, hr, _ = company
     terminated, edited = [f"E{n:05d}" for n in range(101, 161)], [f"E{n:05d}" for n in range(301, 306)]
     for one in terminated:
         hr.patch(one, {"Active": False})
@@ -269,10 +291,9 @@ def test_60_of_1000_terminated_at_once_are_held_and_5_edits_of_others_go(
 
 
 def test_after_their_data_changed_an_approval_of_what_was_held_is_refused(
-    company: tuple[dict[str, str], HrEmulator], graph: GraphEmulator
+    company: tuple[dict[str, str], HrEmulator, Directory],
 ) -> None:
-    environ, hr = company
-    load(environ)
+    environ, hr, directory = company
     for n in range(101, 161):
         hr.patch(f"E{n:05d}", {"Active": False})
     run(environ, "ingest")
@@ -286,4 +307,4 @@ def test_after_their_data_changed_an_approval_of_what_was_held_is_refused(
     assert "due as she was held" in told
     code, line, _ = run(environ, "update")
     assert (code, line["held"]) == (3, 60)
-    assert all(user["accountEnabled"] for user in graph.directory().users.values())
+    assert all(user["accountEnabled"] for user in directory.users.values())

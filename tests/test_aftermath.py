@@ -613,20 +613,20 @@ def test_a_log_is_taken_in_page_by_page_with_a_fixed_number_of_statements_and_fl
     sqlite_string: str, clock: MovedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     statements: list[str] = []
-    peaks, size = [], 500
+    peaks, size = [], 250
     with database.connect(sqlite_string, clock) as db:
-        put_in_ledger(db, "t", 8000)
+        put_in_ledger(db, "t", 4000)
         for name in ("rows", "run"):
             monkeypatch.setattr(db, name, counting(getattr(db, name), statements))
-        for people in (4000, 8000):
+        for people in (2000, 4000):
             report = runs.Report("outcomes", runs.no_counts("outcomes"))
             tracemalloc.start()
             aftermath._read_log(db, "t", report, lambda since, n=people: entries(n, size))
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
-            assert report.counts["entries"] == 4000
+            assert report.counts["entries"] == 2000
         count = db.select("SELECT COUNT(*) FROM provisioning.ledger WHERE outcome = 'success'", (), "test")
-        assert list(count) == [(8000,)]
+        assert list(count) == [(4000,)]
     pages = 24
     assert len(statements) <= 4 * pages + 10
     assert peaks[1] < 1.3 * peaks[0]

@@ -1,10 +1,7 @@
 """The command line: one JSON line, the exit codes, and words a person can act on."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +11,7 @@ import pytest
 from provisioning import __main__ as command_line
 from provisioning import database, ledger, runs
 from provisioning.ledger import Lease
+from tests import processes
 from tests.conftest import environment
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
@@ -179,41 +177,27 @@ def test_two_updates_at_once_do_not_both_send(environ: dict[str, str], graph: Gr
     command_line.main(["ingest"], environ)
     graph.latency = 1.0
     before = len(graph.accepted)
-    command = [sys.executable, "-m", "provisioning", "update"]
-    root = Path(__file__).parent.parent
-    both = [subprocess.Popen(command, env=environ, cwd=root, stdout=-1, stderr=-1) for _ in range(2)]
-    for process in both:
-        process.communicate(timeout=60)
-    assert sorted(process.returncode for process in both) == [0, 4]
+    both = [processes.Started(environ, "update") for _ in range(2)]
+    assert sorted(started.end().code for started in both) == [0, 4]
     assert len(graph.accepted) - before == 50
 
 
 # --- as a process of its own --------------------------------------------------------------------------------------
 
-ROOT = Path(__file__).parent.parent
 UPLOAD = "/v1.0/servicePrincipals/a/synchronization/jobs/b/bulkUpload"
 
 
-def start(environ: dict[str, str], *verb: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "provisioning", *verb]
-    env = {"PATH": os.environ["PATH"], **environ}
-    return subprocess.Popen(command, env=env, cwd=ROOT, stdout=-1, stderr=-1, text=True)
-
-
-def process(environ: dict[str, str], *verb: str) -> tuple[int, dict[str, object], str]:
+def process(environ: dict[str, str], *verb: str, fresh: bool = False) -> tuple[int, dict[str, object], str]:
     """Exit code, the one line of JSON that may be on stdout, and stderr, which is words and no traceback."""
-    started = start(environ, *verb)
-    out, err = started.communicate(timeout=60)
-    (line,) = out.splitlines()
-    assert "Traceback" not in err
-    return started.returncode, json.loads(line), err
+    ended = processes.run(environ, *verb, fresh=fresh)
+    return ended.code, ended.counts, ended.err
 
 
 def test_from_an_empty_folder_to_everybody_sent(
     tmp_path: Path, environ: dict[str, str], hr: HrEmulator, graph: GraphEmulator
 ) -> None:
     fresh = {**environ, "SQL_CONNECTION_STRING": f"sqlite:///{tmp_path}/fresh.db"}
-    code, _, told = process(fresh, "ingest")
+    code, _, told = process(fresh, "ingest", fresh=True)
     assert code == 2
     assert "python -m provisioning migrate" in told
     assert process({"SQL_CONNECTION_STRING": fresh["SQL_CONNECTION_STRING"]}, "migrate")[0] == 0
@@ -337,12 +321,12 @@ def test_killed_in_the_middle_of_update_nobodys_change_is_lost(
         hr.patch(person["EmployeeId"], {"Title": "After"})
     run(capsys, environ, "ingest")
     graph.latency = 0.3
-    started, before = start(environ, "update"), len(graph.calls)
+    started, before = processes.Started(environ, "update"), len(graph.calls)
     while len(graph.accepted) < 150:
-        assert started.poll() is None
+        assert not started.is_over()
         time.sleep(0.02)
     started.send_signal(signal.SIGKILL)
-    started.communicate()
+    assert started.end().code == -signal.SIGKILL
     graph.latency = 0.0
     assert len(graph.calls) - before <= 2
     assert run(capsys, environ, "update")[0] == 4
@@ -363,18 +347,17 @@ def test_interrupted_it_still_prints_its_counts_and_gives_the_lease_back(
     """Ctrl-C: a failed job, too, prints one line with what was done."""
     run(capsys, environ, "ingest")
     graph.latency = 0.3
-    started = start(environ, "create", "--limit", "999")
+    started = processes.Started(environ, "create", "--limit", "999")
     while len(graph.accepted) < 50:
-        assert started.poll() is None
+        assert not started.is_over()
         time.sleep(0.02)
     started.send_signal(signal.SIGINT)
-    out, err = started.communicate(timeout=60)
+    ended = started.end()
     graph.latency = 0.0
-    assert started.returncode == 1
-    assert "Traceback" not in err
+    assert ended.code == 1
     assert run(capsys, environ, "create", "--limit", "999")[0] == 0  # not busy
     assert len(graph.directory().users) == 100
-    assert json.loads(out)["candidates"] == 100
+    assert ended.counts["candidates"] == 100
 
 
 def test_a_terminal_that_lacks_a_letter_gets_it_escaped_and_no_traceback(
@@ -384,9 +367,8 @@ def test_a_terminal_that_lacks_a_letter_gets_it_escaped_and_no_traceback(
     hr.patch("E00007", {"Name.FirstName": "Žofie"})
     assert process(environ, "ingest")[0] == 0
     for verb, shown in ((["show", "E00007"], "\\u017d" + "ofie"), (["doctor"], "\\u2192")):
-        started = start({**environ, "PYTHONIOENCODING": "ascii:strict"}, *verb)
-        out, err = started.communicate(timeout=60)
-        assert ("Traceback" in err, shown in out) == (False, True), err
+        ended = processes.run({**environ, "PYTHONIOENCODING": "ascii:strict"}, *verb, fresh=True)
+        assert shown in ended.out, ended.err
 
 
 # --- guards -------------------------------------------------------------------------------------------------------

@@ -416,7 +416,7 @@ def test_a_form_is_read_as_a_browser_sends_it() -> None:
 
 def test_make_console_serves_the_app_on_loopback_to_nobody_else(local: Host, settings: Settings) -> None:
     with served(0) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             url = f"http://127.0.0.1:{server.server_port}"

@@ -144,7 +144,7 @@ def world(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         jobs.create(settings, NAMED, clock=clock)
         aftermath.collect(settings, clock=clock)
         server = stack.enter_context(served(0))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         stack.callback(server.shutdown)
         found = World(f"http://127.0.0.1:{server.server_port}", settings, db, clock)
         stack.callback(found.session.close)  # first: the server answers one connection after the other

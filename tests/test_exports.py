@@ -455,7 +455,7 @@ def test_a_large_file_costs_no_more_memory_than_a_small_one(sqlite_string: str, 
             "resources": json.loads(export_source(hr.url, **OVER_HTTPS))["resources"],
         }
         environ = environment(sqlite_string, hr.url, graph.upload_url) | {"HR_SOURCE": json.dumps(document)}
-        ended = processes.run(environ, "ingest")
+        ended = processes.run(environ, "ingest", fresh=True)
     assert (ended.code, ended.counts["inserted"]) == (0, 12_000), ended.err
     assert ended.peak < 100  # 12,000 people in pages of JSON take 65
 

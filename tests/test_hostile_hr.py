@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -56,10 +57,16 @@ def as_json(document: Any) -> bytes:
 @pytest.fixture(scope="module")
 def bomb() -> bytes:
     """700 MB of good JSON, an empty list, in 0.7 MB."""
-    deflater = zlib.compressobj(9, wbits=16 + zlib.MAX_WBITS)
+    deflater = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
     blanks = b" " * 1_000_000
-    packed = deflater.compress(b"[") + b"".join(deflater.compress(blanks) for _ in range(700))
-    return packed + deflater.compress(b"]") + deflater.flush()
+    first = deflater.compress(b"[") + deflater.flush(zlib.Z_FULL_FLUSH)
+    million = deflater.compress(blanks) + deflater.flush(zlib.Z_FULL_FLUSH)  # which knows nothing of what was before it
+    last = deflater.compress(b"]") + deflater.flush()
+    checksum = zlib.crc32(b"[")
+    for _ in range(700):
+        checksum = zlib.crc32(blanks, checksum)
+    trailer = struct.pack("<II", zlib.crc32(b"]", checksum), 700_000_002)
+    return gzip.compress(b"")[:10] + first + million * 700 + last + trailer
 
 
 @pytest.fixture
@@ -82,9 +89,9 @@ def mirrored(sqlite_string: str) -> Iterator[Callable[[], list[Any]]]:
         yield lambda: [sorted(db.select(f"SELECT * FROM {table}", (), "written"), key=str) for table in WRITTEN]
 
 
-def fails(environ: dict[str, str], url: str, canary: Canary) -> processes.Ended:
+def fails(environ: dict[str, str], url: str, canary: Canary, *, fresh: bool = False) -> processes.Ended:
     """Run an ingest that must fail, in words, without anything personal or secret, in little memory."""
-    ended = processes.run(asking(environ, url), "ingest", impatient=True)
+    ended = processes.run(asking(environ, url), "ingest", impatient=True, fresh=fresh)
     canary.look_at(ended.out + ended.err, "the command line")
     assert ended.code == 1, ended.err
     assert "Employees: " in ended.err
@@ -117,7 +124,7 @@ def test_700_mb_in_a_gzip_of_less_than_one_are_refused_at_once(
     assert len(bomb) < 750_000
     before = mirrored()
     with Hostile(lambda _: Response(200, bomb, {"Content-Encoding": "gzip"})) as hr:
-        ended = fails(environ, hr.url, canary)
+        ended = fails(environ, hr.url, canary, fresh=True)
     assert "is larger than 16777216 bytes" in ended.err
     assert ended.peak < 150
     assert len(hr.asked) == 1
@@ -191,7 +198,7 @@ def test_the_largest_answer_that_is_taken_fits_into_memory(
     crowd = as_json(page(staff(16_500, NickName="🦆")))
     assert 15_000_000 < len(crowd) <= 16 * 1024 * 1024
     with Hostile(lambda _: Response(200, crowd)) as hr:
-        ended = processes.run(asking(environ, hr.url), "ingest")
+        ended = processes.run(asking(environ, hr.url), "ingest", fresh=True)
     canary.look_at(ended.out + ended.err, "the command line")
     assert (ended.code, ended.counts["fetched"]) == (0, 16_500), ended.err
     assert ended.peak < MOST_MB

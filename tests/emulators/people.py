@@ -25,6 +25,7 @@ _ALPHABETS = (0,) * 17 + (1, 2, 3)
 _NICKNAMES = (None, None, None, "", "Sunny", "Ace", "🦆", "Mallard 🦸‍♀️", "𠮷")
 _ORGANIZATIONS = ("Board", "Finance", "Human Resources", "IT", "Sales", "Logistics", "R&D", "Café & Catering")
 _PLACES = ("Amsterdam", "Berlin", "Kraków", "São Paulo", "'s-Hertogenbosch")
+_NUMBERED_PLACES = tuple(enumerate(_PLACES, 1))
 _JOBS = (
     ("J10", "Manager", ("Managing Director", "Head of Department", "Team Lead")),
     ("J20", "Engineer", ("Engineer", "Senior Engineer", "Fitter")),
@@ -41,10 +42,11 @@ def organizations() -> list[dict[str, Any]]:
 
 def locations() -> list[dict[str, Any]]:
     """List the locations people can work at, each with its one office."""
-    return [
-        {"LocationId": f"L{n:02}", "Location": {"Name": name}, "Office": f"{name[:3].strip().upper()}-{n}.{n:02}"}
-        for n, name in enumerate(_PLACES, 1)
-    ]
+    return [_location(n, name) for n, name in enumerate(_PLACES, 1)]
+
+
+def _location(n: int, name: str) -> dict[str, Any]:
+    return {"LocationId": f"L{n:02}", "Location": {"Name": name}, "Office": f"{name[:3].strip().upper()}-{n}.{n:02}"}
 
 
 def jobs() -> list[dict[str, Any]]:
@@ -117,7 +119,7 @@ def _work(rng: random.Random, hired: dt.date, today: dt.date) -> Person:
     job_type_id, job_type = rng.choice(_JOB_TYPES)
     leaves = today + dt.timedelta(days=rng.randint(400, 4000)) if rng.random() < 0.1 else None
     return {
-        **rng.choice(locations()),
+        **_location(*rng.choice(_NUMBERED_PLACES)),
         "ManagerId": None,
         "Manager": {"Name": None},
         **rng.choice(organizations()),
