@@ -18,7 +18,7 @@ from provisioning import database
 
 ROOT = Path(__file__).parent.parent
 QUERIES = sorted(database.QUERIES.glob("*.sql"))
-SCRIPTS = sorted([*(ROOT / "sql").glob("*.sql"), *(ROOT / "sql" / "presets").glob("*.sql")])
+SCRIPTS = sorted(p for folder in ("sql", "sql/presets", "infra/scripts") for p in (ROOT / folder).glob("*.sql"))
 CONDITIONS = ("where_ids", "where_modified", "where_user_names")
 STAND_INS = {"fields": "a int '$.a'", "assignments": "a = j.a", "id_type": "int", "key_type": "int", "condition": ""}
 

@@ -231,7 +231,8 @@ def test_an_override_returns_the_same_columns(name: str) -> None:
 def test_the_lint_of_make_check_takes_every_t_sql_file_and_fails_by_what_it_finds(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    t_sql = {p for p in (*database.QUERIES.rglob("*.sql"), *(ROOT / "sql").rglob("*.sql")) if "sqlite" not in p.parts}
+    folders = (database.QUERIES, ROOT / "sql", ROOT / "infra")
+    t_sql = {path for folder in folders for path in folder.rglob("*.sql") if "sqlite" not in path.parts}
     assert {*lint_sql.QUERIES, *lint_sql.SCRIPTS} == t_sql
     assert len(t_sql) > 140
     good, bad = tmp_path / "good.sql", tmp_path / "bad.sql"
