@@ -27,7 +27,7 @@ from typing import IO, Any, Self
 
 import httpx
 
-from provisioning import jobs, transport
+from provisioning import jobs, source_schema, transport
 from provisioning.database import Row, Sqlite
 from provisioning.jobs import Selection
 from provisioning.settings import Settings
@@ -212,7 +212,8 @@ def _wait_stopped(child: int) -> None:
 
 def main() -> None:
     """Take orders until there are no more."""
-    transport.client().close()  # the trust store is read here, and not by each of hundreds of children
+    transport.client().close()  # the trust store is read here, and not by each of hundreds of children;
+    source_schema.checked({})  # so is what looks at HR_SOURCE
     for line in sys.stdin:
         print(json.dumps(asdict(_fork(Order(**json.loads(line))))), flush=True)
 

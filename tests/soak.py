@@ -95,7 +95,8 @@ def _empty(world: World) -> None:
     """The world's own records of a day that is over; of each person the last upload and versions are kept."""
     last = {upload.external_id: upload for upload in world.graph.accepted}
     world.graph.accepted[:] = last.values()
-    for records in (world.graph.calls, world.hr.requests, world.told, world.graph.directory()._log):
+    world.graph.directory().forget_log()
+    for records in (world.graph.calls, world.hr.requests, world.told):
         records.clear()
     world.machine.programs = [p for p in world.machine.programs if world.machine.works(p)]
     world.ended = world.ended[-1:]

@@ -137,7 +137,7 @@ def test_a_log_that_knows_nobody_of_ours_makes_nobody_unconfirmed(
 ) -> None:
     """The app's mapping names people otherwise: sending all of them again each day would eat the day's calls."""
     movable(db)
-    graph.directory()._log.clear()
+    graph.directory().forget_log()
     for n in range(aftermath.STRANGERS):
         graph.directory().tell(f"stranger-{n}")
     clock.move(hours=2)

@@ -77,8 +77,13 @@ class Base:
 
     folder: Path
     accepted: list[Accepted] = field(default_factory=list)
+    ids: frozenset[str] = frozenset()
+    """What was drawn by then; known from the first copy on."""
 
     def copy(self, to: Path) -> str:
+        if not self.ids:
+            with database.connect(f"sqlite:///{self.folder}/bridge.db") as db:
+                self.ids = frozenset(DRAWN.findall(repr(everything(db))))
         shutil.copytree(self.folder, to)
         return f"sqlite:///{to}/bridge.db"
 
@@ -109,6 +114,10 @@ class Bed:
 
     def tables(self, schema: str, names: tuple[str, ...]) -> dict[str, list[tuple[Any, ...]]]:
         return {name: sorted(self.rows(f"SELECT * FROM {schema}.{name}"), key=repr) for name in names}
+
+
+def everything(db: Database) -> dict[str, list[tuple[Any, ...]]]:
+    return {table: list(db.select(f"SELECT * FROM {table}", (), "look")) for table in TABLES}
 
 
 @pytest.fixture
@@ -183,9 +192,7 @@ def bed(base: Base, folder: Path, hr: HrEmulator) -> Iterator[Bed]:
         graph.directory(*TARGET).stage([a.data for a in base.accepted])
         graph.accepted += base.accepted
         graph.refuse = lambda data: str(data["title"]).endswith("refused")
-        rows = repr([list(db.select(f"SELECT * FROM {table}", (), "ids")) for table in TABLES])
-        ids = frozenset(DRAWN.findall(rows))
-        yield Bed(db, graph, Settings.from_environ(environ), environ, clock, len(base.accepted), ids)
+        yield Bed(db, graph, Settings.from_environ(environ), environ, clock, len(base.accepted), base.ids)
 
 
 def _two_endpoints(url: str) -> dict[str, Any]:
@@ -268,11 +275,9 @@ def check_after(point: str, found: Bed, check: Callable[[Bed], None]) -> None:
 def state_of(found: Bed) -> str:
     """Every row there is and what has arrived; ids that the run drew are one, and so are its moments (of a second)."""
 
-    def told(row: tuple[Any, ...]) -> str:
-        return DRAWN.sub(lambda one: one[0] if one[0] in found.ids else "id", MOMENT.sub("then", repr(row)))
-
-    rows = {table: sorted(map(told, found.rows(f"SELECT * FROM {table}"))) for table in TABLES}
-    return repr((rows, [(a.external_id, a.data) for a in found.accepted]))
+    told = "\n".join(f"{table} {row}" for table, rows in everything(found.db).items() for row in rows)
+    told = DRAWN.sub(lambda one: one[0] if one[0] in found.ids else "id", MOMENT.sub("then", told))
+    return repr((sorted(told.split("\n")), [(a.external_id, a.data) for a in found.accepted]))
 
 
 def as_mirrored(found: Bed) -> dict[str, dict[str, Any]]:

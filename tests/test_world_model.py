@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from tests.world import machine
 from tests.world.world import HOUR, STAMPS, World
 
-EXAMPLES, PARTS, STEPS = 200, 4, 50
+EXAMPLES, PARTS, STEPS = 200, 8, 50
 PEOPLE = st.integers(1, 12).map(lambda n: f"E{n:03}")
 STAMPED = st.sampled_from(STAMPS)
 POINTS = st.dictionaries(st.integers(1, 70), st.sampled_from(machine.AT_A_POINT), max_size=1)

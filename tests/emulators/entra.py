@@ -75,6 +75,9 @@ _NOTHING_TO_DO = {
 }
 
 
+_TENANT = str(uuid.uuid5(uuid.NAMESPACE_OID, "tenant"))
+
+
 class Malformed(ValueError):
     """The data is not what the contract allows; the text says why, with no value of anybody in it."""
 
@@ -253,6 +256,8 @@ class Directory:
         self._changes_made = 0
         self._names: dict[str, User] = {}
         self._log: list[tuple[float, Entry]] = []
+        self._unwritten: list[tuple[float, Callable[[], Entry]]] = []
+        """Entries since somebody last looked at the log: most are never read, and to write one takes long."""
         self._staged: list[dict[str, Any]] = []
         self._paused = False
         self._lock = threading.RLock()
@@ -267,7 +272,15 @@ class Directory:
     def log(self) -> list[tuple[float, Entry]]:
         """The provisioning log, oldest first: when written, and the entry."""
         with self._lock:
+            self._log += [(when, written()) for when, written in self._unwritten]
+            self._unwritten.clear()
             return list(self._log)
+
+    def forget_log(self) -> None:
+        """Begin the log anew."""
+        with self._lock:
+            self._log.clear()
+            self._unwritten.clear()
 
     def tell(self, external_id: str, **fields: Any) -> Entry:
         """Write an entry about somebody that no upload caused, as Entra does when it tries again by itself."""
@@ -275,8 +288,9 @@ class Directory:
         with self._lock:
             outcome = _Outcome("update" if user else "create", "success", None, {})
             self._write(external_id, user.object_id if user else "", outcome, str(uuid.uuid4()))
-            self._log[-1][1].update(fields)
-            return self._log[-1][1]
+            told = self.log[-1][1]
+            told.update(fields)
+            return told
 
     @property
     def paused(self) -> bool:
@@ -523,15 +537,21 @@ class Directory:
         return True
 
     def _write(self, external_id: str, object_id: str, outcome: _Outcome, cycle: str) -> None:
-        now = self.clock()
+        now, entry_id, change_id = self.clock(), str(uuid.uuid4()), str(uuid.uuid4())
+
+        def written() -> Entry:
+            ids = {"id": entry_id, "changeId": change_id, "cycleId": cycle}
+            return self._entry(now, ids, external_id, object_id, outcome)
+
+        self._unwritten.append((now + self.log_delay_of(external_id), written))
+
+    def _entry(self, now: float, ids: dict[str, str], external_id: str, object_id: str, outcome: _Outcome) -> Entry:
         principal = {"id": self.service_principal, "displayName": "API-driven provisioning (emulated)"}
-        entry = {
-            "id": str(uuid.uuid4()),
+        return {
+            **ids,
             "activityDateTime": dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "tenantId": str(uuid.uuid5(uuid.NAMESPACE_OID, "tenant")),
+            "tenantId": _TENANT,
             "jobId": self.job,
-            "cycleId": cycle,
-            "changeId": str(uuid.uuid4()),
             "provisioningAction": outcome.action,
             "durationInMilliseconds": 1,
             "provisioningStatusInfo": {"status": outcome.status, "errorInformation": outcome.error},
@@ -547,7 +567,6 @@ class Directory:
                 for path, (old, new) in outcome.changes.items()
             ],
         }
-        self._log.append((now + self.log_delay_of(external_id), entry))
 
 
 def _name(user_name: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tests.world import machine
 from tests.world.world import DAY, HOUR, STAMPS, Broken, World
 
-HOURS = 14
+HOURS = 9
 """How long things go wrong."""
 
 

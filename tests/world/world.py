@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
@@ -461,7 +461,7 @@ class World:
 
     # --- the end --------------------------------------------------------------------------------------------------
 
-    def round(self, *others: str) -> None:
+    def round(self, *others: str, sends: Sequence[str] = ("create", "update")) -> None:
         """The next hour, without faults: ingest, the operator, what is to be sent. No date passes in it."""
         self.wait_until((self.now // HOUR + 1) * HOUR + 300.0)
         self.start("ingest")
@@ -469,7 +469,7 @@ class World:
         if "MAX_SHRINK" in str(self.ended[-1].error):  # as the message says, for an operator who knows that HR is right
             self.start("ingest", max_shrink=Share(100, percent=True))
             self.wait_for_quiet()
-        for job in (*(("outcomes",) if self.reads_outcomes else ()), "create", "update", *others):
+        for job in (*(("outcomes",) if self.reads_outcomes else ()), *sends, *others):
             self.start(job)
             self.wait_for_quiet()
             if self.ended[-1].counts.get("held"):
@@ -497,7 +497,7 @@ class World:
             raise Broken(f"slow to recover: {wrong}")
         for _ in range(3):
             self.wait_until(self.now + DAY)
-            self.round("reconcile")
+            self.round("reconcile", sends=("update",))
         self.wait_until(self.now + self.app.resend_days * DAY)
         self.round("reconcile")
         self.round("reconcile")
