@@ -350,8 +350,8 @@ LEDGER_MISTAKES = (
         "a 202 is put down statement by statement",
         _in(
             DATABASE,
-            '        with self._transaction("BEGIN"):\n            for part in parts:',
-            "        if parts:\n            for part in parts:",
+            '            with self._transaction("BEGIN"):\n                for part in parts:',
+            "            if parts:\n                for part in parts:",
         ),
         "test_ledger.py::test_a_request_that_cannot_be_recorded_whole_is_not_recorded_at_all",
     ),
