@@ -15,7 +15,7 @@ help:
 	@echo "make test       the tests"
 	@echo "make soak       a month of hourly runs under a simulated clock, and 1,000 more histories full of faults"
 	@echo "make mutants    plant mistakes in a copy, one by one, and see that a test kills each"
-	@echo "make check      format, lint, types and the tests (which lint the SQL)"
+	@echo "make check      format, lint (the SQL, too), types and the tests"
 	@echo "make emulators  an HR API and a Graph on this machine, without the rest of make start"
 	@echo "make bench      every figure of docs/benchmarks.md, measured anew: about 15 minutes on a quiet machine"
 	@echo "make bench-large  the same with 1,000,000 people, once each: about an hour, 4 GB of memory, 5 GB of disk"
@@ -47,6 +47,7 @@ mutants: $(READY)
 check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python -m tests.lint_sql
 	$(BIN)/mypy
 	$(MAKE) test
 

@@ -81,7 +81,7 @@ def send(settings: Settings, db: Database, clock: Clock, directory: Directory) -
     made = plan.make(at_hand.book.people(at_hand.mapping), at_hand.rules(Job.CREATE))
     resources = [at_hand.mapping.resource(d.user) for d in made.due]
     directory.settle(resources)
-    at = database.stamp(db.utc_now() - SENT_BEFORE)
+    at, answered = (database.stamp(db.utc_now() - before) for before in (SENT_BEFORE, SENT_BEFORE - timedelta(hours=1)))
     with db.transaction():
         for due, resource in zip(made.due, resources, strict=True):
             user = due.user
@@ -90,7 +90,7 @@ def send(settings: Settings, db: Database, clock: Clock, directory: Directory) -
                 "INSERT INTO provisioning.ledger (target, employee_id, external_id, user_hash, scim_user, active, "
                 "manager_known, sent_at, posted_at, answered_at, outcome, run_id) "
                 "VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, 'success', 'earlier')",
-                (*values, int(user.active), at, at, database.stamp(db.utc_now() - SENT_BEFORE + timedelta(hours=1))),
+                (*values, int(user.active), at, at, answered),
             )
     ledger.start_run(db, "earlier", "create", at_hand.target)
     ledger.end_run(db, "earlier", 0, {})

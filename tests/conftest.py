@@ -5,6 +5,7 @@ Database=…; a scratch database beside it is made and dropped). Without it the 
 no driver is needed.
 """
 
+import gc
 import json
 import logging
 import os
@@ -300,6 +301,12 @@ def _told(terminalreporter: Any) -> list[str]:
                 before[0] += value[1]
                 before[1] = before[1] if value[2] is None else (before[1] or 0) + value[2]
     return [f"{what}: {count}" + ("" if of is None else f" of {of} hit") for what, (count, of) in sorted(sums.items())]
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: no collection of garbage needs to look through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

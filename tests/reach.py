@@ -26,11 +26,23 @@ class Piece:
 
 
 @functools.cache
+def tree(path: Path) -> ast.Module:
+    """A module of the project, read once."""
+    return ast.parse(path.read_text("utf-8"))
+
+
+@functools.cache
+def functions(path: Path) -> frozenset[str]:
+    """The names of a module's functions, which for a file of tests are its tests and what helps them."""
+    return frozenset(node.name for node in tree(path).body if isinstance(node, ast.FunctionDef))
+
+
+@functools.cache
 def pieces() -> dict[Place, tuple[Piece, ...]]:
     """All of the project's own code, in pieces."""
     found: dict[Place, list[Piece]] = {}
     for path in (*(ROOT / "provisioning").glob("*.py"), ROOT / "function_app.py"):
-        for piece in _pieces(path.stem, ast.parse(path.read_text("utf-8"))):
+        for piece in _pieces(path.stem, tree(path)):
             found.setdefault(piece.place, []).append(piece)
     return {place: tuple(several) for place, several in found.items()}
 
@@ -56,7 +68,7 @@ def _imports(module: str) -> dict[str, Place]:
     """What names of a module stand for: another module (with an empty name), or something in one."""
     path = ROOT / ("function_app.py" if module == "function_app" else f"provisioning/{module}.py")
     found: dict[str, Place] = {}
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "provisioning":
             inner = node.module.partition(".")[2]
             for name in node.names:

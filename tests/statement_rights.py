@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlfluff.core import FluffConfig, Linter
 
-_PARSER = Linter(config=FluffConfig(overrides={"dialect": "tsql"}))
+_PARSER = Linter(config=FluffConfig(overrides={"dialect": "tsql", "templater": "raw"}))
 
 Need = tuple[str, str]
 """A right and what it is for: ("SELECT", "dbo.employees"), in lower case as rights.granted has it."""

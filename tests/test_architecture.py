@@ -1,6 +1,7 @@
 """The shape of the code: who may import whom, who may do I/O, and what a missing setting must not break."""
 
 import ast
+import functools
 import json
 import re
 import subprocess
@@ -8,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests import reach
 
 ROOT = Path(__file__).parent.parent
 LAYERS = (
@@ -110,15 +113,16 @@ IMPURE = {"os", "time", "random", "socket", "httpx", "sqlite3", "pyodbc", "threa
 MODULES = {p.stem: p for p in (*(ROOT / "provisioning").glob("*.py"), ROOT / "function_app.py") if p.stem != "__init__"}
 
 
-def imported(path: Path) -> set[str]:
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
     """Modules that a file imports, its own package's by their short names."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(reach.tree(path)):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {n.name for n in node.names} if node.module == "provisioning" else {node.module}
-    return {name.removeprefix("provisioning.") for name in found}
+    return frozenset(name.removeprefix("provisioning.") for name in found)
 
 
 def layer(module: str) -> int:
@@ -165,7 +169,7 @@ def test_the_app_holds_no_sql_and_no_scim() -> None:
 def test_sql_stands_in_files() -> None:
     allowed = {"migration": "DROP VIEW dbo.ScimUsers"}
     for name, path in MODULES.items():
-        texts = [n.value for n in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(n, ast.Constant)]
+        texts = [n.value for n in ast.walk(reach.tree(path)) if isinstance(n, ast.Constant)]
         for text in texts:
             statement = isinstance(text, str) and text.lstrip().startswith(
                 ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "DROP ")

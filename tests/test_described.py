@@ -39,13 +39,13 @@ from tests.emulators.hr import HrEmulator
 from tests.host import DESCRIPTION
 
 ROUTES = sorted((path, method.upper()) for path, item in DESCRIPTION["paths"].items() for method in item)
-SUCCESSES = 20
+SUCCESSES = 10
 """So many requests at least are answered with success, on each route: 2xx, or of a form 303, back to the page."""
 
 BETWEEN = 7.0
 """Seconds that pass from one request to the next: fewer than ten resyncs a minute."""
 
-STRANGERS = 4
+STRANGERS = 3
 """So many requests of each kind name nobody who is there."""
 
 OF_THE_HOST = ("unsupported_method", "allow_header_conformance", "ignored_auth", "missing_required_header")

@@ -1,10 +1,11 @@
 """docs/faults.md against the tests: every row names tests that are there."""
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
+
+from tests import reach
 
 TESTS = Path(__file__).parent
 PAGE = (TESTS.parent / "docs" / "faults.md").read_text(encoding="utf-8")
@@ -16,8 +17,7 @@ def test_every_fault_names_a_test_that_exists(row: str) -> None:
     named = re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", row.split("|")[3])
     assert named, "names no test"
     for file, function in named:
-        tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
-        assert function in {"", *(node.name for node in tree.body if isinstance(node, ast.FunctionDef))}
+        assert function in {"", *reach.functions(TESTS / file)}
 
 
 def test_the_page_has_rows() -> None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import sqlfluff
 
 from provisioning import rights
 from tests import bicep
@@ -223,8 +222,7 @@ def test_what_would_go_into_sql_or_an_address_is_refused_unless_it_looks_right(
 SQL = (SCRIPTS / "database-user.sql").read_text("utf-8")
 
 
-def test_the_sql_lints_and_gives_the_apps_role_and_nothing_else() -> None:
-    assert sqlfluff.lint(SQL, dialect="tsql", config_path=str(ROOT / "pyproject.toml")) == []
+def test_the_sql_gives_the_apps_role_and_nothing_else() -> None:
     given = set(re.findall(r"ALTER ROLE (\w+) ADD MEMBER", SQL))
     assert given == {rights.APP_ROLE}
     assert not re.search(r"\b(GRANT|db_owner|db_data\w+|sp_addrolemember|CONTROL)\b", SQL)

@@ -1,14 +1,16 @@
 """Nobody may do more than the code does: grants against statements, roles in Graph against calls, migrations apart."""
 
 import ast
+import functools
 import re
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pytest
 
 from provisioning import database, migration, rights
 from tests import infrastructure, reach, statement_rights
-from tests.test_queries import CONDITIONS, STAND_INS
+from tests.lint_sql import CONDITIONS, STAND_INS
 
 ROOT = Path(__file__).parent.parent
 GRANTS = migration.grants()
@@ -18,7 +20,6 @@ MIRROR = ("employees", "organizations", "locations")
 PEOPLE_ONLY = {"mirror_delete"}
 """Whose table is always that of people: nobody else is taken out of the mirror."""
 
-APP = reach.reached(reach.triggers())
 ERASER = "provisioning_eraser"
 ERASING = {("erasure", "purge"), ("erasure", "forget"), ("erasure", "remember")}
 MIGRATING = {("migration", "migrate"), ("migration", "change_mapping")}
@@ -35,17 +36,18 @@ def in_full(name: str, table: str) -> str:
     return re.sub(r"\{(\w+)\}", lambda found: STAND_INS.get(found[1], "a"), text).replace("?", "@p")
 
 
-def needs_of(name: str) -> Needs:
+@functools.cache
+def needs_of(name: str) -> frozenset[tuple[str, str]]:
     """What a statement needs, for every table of the mirror where it is about any."""
     text = (database.QUERIES / f"{name}.sql").read_text("utf-8")
     mirrored = "{table}" in text and name not in PEOPLE_ONLY
     found: Needs = set()
     for table in MIRROR if mirrored else MIRROR[:1]:
         found |= statement_rights.needed(in_full(name, table))
-    return {need for need in found if not need[1].startswith("sys.")}
+    return frozenset(need for need in found if not need[1].startswith("sys."))
 
 
-def needs(names: set[str]) -> Needs:
+def needs(names: AbstractSet[str]) -> Needs:
     return set().union(*(needs_of(name) for name in names))
 
 
@@ -53,12 +55,20 @@ def granted(script: str, role: str) -> Needs:
     return {(right, name) for name, given in rights.granted(script, role).items() for right in given}
 
 
-def run_by(places: set[reach.Place]) -> set[str]:
+def run_by(places: AbstractSet[reach.Place]) -> set[str]:
     """The statements whose names stand in the code that can be come to."""
     return reach.texts(places) & STATEMENTS
 
 
-APP_RUNS = run_by(APP)
+@functools.cache
+def app() -> frozenset[reach.Place]:
+    """What the app comes to, from its triggers."""
+    return frozenset(reach.reached(reach.triggers()))
+
+
+@functools.cache
+def app_runs() -> frozenset[str]:
+    return frozenset(run_by(app()))
 
 
 # ------------------------------------------------------------------------------------------------------- the database
@@ -67,7 +77,7 @@ APP_RUNS = run_by(APP)
 def wrong_grants(script: str) -> list[str]:
     """Statements without a grant and grants without a statement, of the app and of whoever erases people."""
     app, eraser = granted(script, rights.APP_ROLE), granted(script, ERASER)
-    needed, erasing = needs(APP_RUNS), needs(run_by(reach.reached(ERASING)))
+    needed, erasing = needs(app_runs()), needs(run_by(reach.reached(ERASING)))
     told = {
         "a statement without a grant": needed - app,
         "a grant without a statement": app - needed,
@@ -168,9 +178,9 @@ def test_what_is_no_reading_or_changing_of_rows_is_not_understood(text: str) -> 
 
 
 def test_the_app_never_comes_to_a_migration() -> None:
-    assert not MIGRATING & APP
-    assert ("migration", "_run") not in APP
-    assert {"record_migration", "mapping_rows"}.isdisjoint(APP_RUNS)
+    assert not MIGRATING & app()
+    assert ("migration", "_run") not in app()
+    assert {"record_migration", "mapping_rows"}.isdisjoint(app_runs())
 
 
 def test_the_command_line_does_come_to_it() -> None:
@@ -178,12 +188,12 @@ def test_the_command_line_does_come_to_it() -> None:
     by_hand = reach.reached({("__main__", "main")})
     assert by_hand >= MIGRATING
     assert by_hand >= ERASING
-    assert not ERASING & APP
+    assert not ERASING & app()
 
 
 def test_the_app_runs_every_statement_that_nobody_else_is_for() -> None:
     """Each statement has somebody who runs it: the app, or a person with a role of her own."""
-    others = STATEMENTS - APP_RUNS
+    others = STATEMENTS - app_runs()
     by_hand = run_by(reach.reached({("__main__", "main")}))
     assert others <= by_hand
     assert others >= {"record_migration", "mirror_delete", "forget_person"}
@@ -268,7 +278,7 @@ def _role_of(reading: ast.expr) -> str:
 
 
 def test_each_call_of_the_app_is_made_with_the_role_that_microsoft_names() -> None:
-    assert graph_calls(SOURCE, {name for module, name in APP if module == "graph"}) == ENDPOINTS
+    assert graph_calls(SOURCE, {name for module, name in app() if module == "graph"}) == ENDPOINTS
 
 
 def test_what_only_operators_ask_for_needs_no_other_role() -> None:
@@ -307,15 +317,15 @@ def test_users_are_read_with_the_role_for_them_and_nothing_else_is() -> None:
 )
 def test_another_call_would_be_noticed(old: str, new: str) -> None:
     assert old in SOURCE
-    app = {name for module, name in APP if module == "graph"}
-    assert graph_calls(SOURCE.replace(old, new), app) != ENDPOINTS
+    reached = {name for module, name in app() if module == "graph"}
+    assert graph_calls(SOURCE.replace(old, new), reached) != ENDPOINTS
 
 
 def test_the_app_speaks_to_graph_in_one_module_only() -> None:
     """What makes an address of the endpoint out of its parts, of all that the app comes to."""
     speaking = {
         place[0]
-        for place in APP
+        for place in app()
         for piece in reach.pieces()[place]
         for part in piece.body
         for node in ast.walk(part)

@@ -1,19 +1,10 @@
 """The planted mistakes can still be planted, and the tests that should see them exist. `make mutants` plants them."""
 
-import ast
-import functools
-
 import pytest
 
-from tests import mutants
+from tests import mutants, reach
 from tests.mutants import ROOT
 from tests.planted import MISTAKES, Edit, Mistake
-
-
-@functools.cache
-def functions_of(file: str) -> set[str]:
-    tree = ast.parse((ROOT / "tests" / file).read_text("utf-8"))
-    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
@@ -29,7 +20,7 @@ def test_the_tests_that_should_see_it_exist(mistake: Mistake) -> None:
     assert mistake.tests
     for test in mistake.tests:
         file, _, name = test.partition("::")
-        assert name.partition("[")[0] in functions_of(file)
+        assert name.partition("[")[0] in reach.functions(ROOT / "tests" / file)
 
 
 def test_every_mistake_has_a_name_of_its_own() -> None:

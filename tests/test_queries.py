@@ -1,4 +1,7 @@
-"""The statements: each has its sentence, runs on both engines, agrees with its override, and lints clean."""
+"""The statements: each has its sentence, runs on both engines, agrees with its override.
+
+That their T-SQL lints clean is seen to by tests/lint_sql.py, which `make check` runs.
+"""
 
 import ast
 import re
@@ -6,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlfluff
 
 from provisioning import database, tables
 from provisioning.database import Database
 from provisioning.source import Resource
+from tests import lint_sql, reach
 from tests.conftest import contents
+from tests.lint_sql import CONDITIONS, QUERIES
 
 ROOT = Path(__file__).parent.parent
-QUERIES = sorted(database.QUERIES.glob("*.sql"))
 OVERRIDES = sorted((database.QUERIES / "sqlite").glob("*.sql"))
-CONDITIONS = ("where_ids", "where_modified", "where_user_names")
 AT = "2026-01-01 00:00:00.0000000"
 TEXTS = {
     "columns": 'v."EmployeeId", v."ModifiedDateTime", v."ValidFrom", v."ValidTo", v."userName"',
@@ -61,7 +63,7 @@ def test_an_override_takes_the_same_parameters(path: Path) -> None:
 def test_every_statement_is_used_and_every_one_used_exists() -> None:
     used: set[str] = set()
     for module in (ROOT / "provisioning").glob("*.py"):
-        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        for node in ast.walk(reach.tree(module)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 used.add(node.value)
     assert {p.stem for p in QUERIES} <= used
@@ -94,7 +96,7 @@ def test_no_other_statement_is_asked_for_by_name() -> None:
     """Names that the code gives to run, rows and one, and conditions for people."""
     asked: set[str] = set()
     for module in (ROOT / "provisioning").glob("*.py"):
-        for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        for node in ast.walk(reach.tree(module)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 first = node.args[0] if node.args else None
                 if node.func.attr in ("run", "rows", "one", "write") and isinstance(first, ast.Constant):
@@ -226,24 +228,20 @@ def test_an_override_returns_the_same_columns(name: str) -> None:
     assert columns(ours.read_text(encoding="utf-8")) == columns(theirs.read_text(encoding="utf-8"))
 
 
-STAND_INS = {"fields": "a int '$.a'", "assignments": "a = j.a", "id_type": "int", "key_type": "int", "condition": ""}
-
-
-def in_full(path: Path) -> str:
-    """A T-SQL file as the server gets it: `?` and {names} filled, a condition completed to a query."""
-    text = path.read_text(encoding="utf-8")
-    head = "SELECT v.a FROM dbo.ScimUsers AS v LEFT JOIN provisioning.ledger AS l ON l.employee_id = v.EmployeeId"
-    text = f"{head}\n{text}" if path.stem in CONDITIONS else text
-    return re.sub(r"\{(\w+)\}", lambda found: STAND_INS.get(found[1], "a"), text).replace("?", "@p")
-
-
-SCRIPTS = [*(ROOT / "sql").glob("*.sql"), *(ROOT / "sql" / "presets").glob("*.sql")]
-
-
-@pytest.mark.parametrize("path", [*QUERIES, *sorted(SCRIPTS)], ids=lambda p: p.stem)
-def test_the_t_sql_lints_clean(path: Path) -> None:
-    found = sqlfluff.lint(in_full(path), dialect="tsql", config_path=str(ROOT / "pyproject.toml"))
-    assert [f"{v['start_line_no']}: {v['code']} {v['description']}" for v in found] == []
+def test_the_lint_of_make_check_takes_every_t_sql_file_and_fails_by_what_it_finds(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folders = (database.QUERIES, ROOT / "sql", ROOT / "infra")
+    t_sql = {path for folder in folders for path in folder.rglob("*.sql") if "sqlite" not in path.parts}
+    assert {*lint_sql.QUERIES, *lint_sql.SCRIPTS} == t_sql
+    assert len(t_sql) > 140
+    good, bad = tmp_path / "good.sql", tmp_path / "bad.sql"
+    good.write_text("-- Fine.\nSELECT e.EmployeeId FROM dbo.{table} AS e WHERE e.EmployeeId = ?;\n")
+    bad.write_text("-- Not so.\nselect a FROM dbo.T WHERE;\n")
+    assert lint_sql.findings(good) == []
+    assert lint_sql.main([good, bad]) == 1
+    assert "bad.sql:2: PRS" in capfd.readouterr().out
+    assert "\t$(BIN)/python -m tests.lint_sql\n" in (ROOT / "Makefile").read_text("utf-8").partition("\ncheck:")[2]
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,7 @@ class Directory:
         self.starts = 0
         self.log_delay_of: Callable[[str], float] = lambda external_id: 0.0
         self._users: dict[str, User] = {}
+        self._ids: dict[str, User] = {}
         self._others: list[User] = []
         """Made by hand, without an employeeId, or with one that another has."""
         self._removed: list[tuple[int, str]] = []
@@ -359,7 +360,7 @@ class Directory:
         """Remove a user, as an administrator does by hand in the portal; KeyError when unknown."""
         with self._lock:
             user = self._users.pop(external_id.casefold())
-            del self._names[_name(user.state["userName"])]
+            del self._names[_name(user.state["userName"])], self._ids[user.object_id]
             self._removed.append((self._next_change(), user.object_id))
 
     # --- what an administrator does by hand, in Graph's words ---
@@ -397,7 +398,7 @@ class Directory:
     def edit(self, object_id: str, **properties: Any) -> None:
         """Change properties of an account by hand; None clears."""
         with self._lock:
-            self._set(next(user for user in self.accounts if user.object_id == object_id), properties)
+            self._set(self._ids[object_id], properties)
 
     def object_id(self, external_id: str) -> str:
         """The object id of the account that has this employeeId; KeyError when there is none."""
@@ -427,6 +428,7 @@ class Directory:
         self._others = [other for other in self._others if other is not user]
 
     def _place(self, user: User) -> None:
+        self._ids[user.object_id] = user
         self._names.setdefault(_name(user.state.get("userName", user.object_id)), user)
         if not user.external_id or self._users.setdefault(user.external_id.casefold(), user) is not user:
             self._others.append(user)
@@ -481,7 +483,7 @@ class Directory:
         wanted["accountEnabled"] = wanted["active"]
         state = {path: value for path, value in wanted.items() if not _is_empty(value)}
         user = User(external_id, str(uuid.uuid5(uuid.NAMESPACE_OID, self.job + external_id.casefold())), state)
-        self._users[external_id.casefold()] = self._names[_name(state["userName"])] = user
+        self._users[external_id.casefold()] = self._ids[user.object_id] = self._names[_name(state["userName"])] = user
         self._note(user, manager=MANAGER in state)
         return user, _Outcome("create", "success", None, {path: (None, value) for path, value in state.items()})
 
