@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -24,7 +25,7 @@ from unittest import mock
 import httpx
 
 from provisioning import database, transport
-from provisioning.database import Row, Sqlite
+from provisioning.database import Database, Row, Sqlite
 from provisioning.errors import DatabaseError, TransportError
 from provisioning.pacing import Clock
 from provisioning.transport import Reply
@@ -182,6 +183,7 @@ class Machine:
         self.database = f"sqlite:///{folder}/bridge.db"
         self.hr, self.graph = hr, graph
         self.programs: list[Program] = []
+        self.connections: list[sqlite3.Connection] = []
         self.ambiguous: Counter[str] = Counter()
         self.crashes = 0
         self.freezes = 0
@@ -210,6 +212,8 @@ class Machine:
         for program in self.programs:
             program.alive = False
         self.scheduler.run_until(self.scheduler.now + 3600)
+        for connection in self.connections:
+            connection.close()
         self._exits.close()
 
     def start(self, program: Program, work: Callable[[], Any]) -> Task:
@@ -395,10 +399,19 @@ class _Connection(Sqlite):
 
     def __init__(self, machine: Machine, path: Path, clock: Clock) -> None:
         self._machine, self._cut = machine, False
+        if machine.connections:  # to open one anew, and to prepare each statement anew, takes longer than most runs do
+            Database.__init__(self, machine.connections.pop())
+            return
         super().__init__(path, clock)
         for schema in ("main", "dbo", "provisioning"):
             self._connection.execute(f"PRAGMA {schema}.synchronous = OFF")  # nobody pulls the plug of this machine,
             self._connection.execute(f"PRAGMA {schema}.journal_mode = MEMORY")  # nor kills the process it is in
+
+    def close(self) -> None:
+        if self._cut or self._connection.in_transaction:
+            super().close()
+        else:
+            self._machine.connections.append(self._connection)
 
     def select(self, sql: str, parameters: Sequence[Any], name: str) -> Iterator[Row]:
         return iter(self._at_a_point(name, lambda: list(super(_Connection, self).select(sql, parameters, name))))
