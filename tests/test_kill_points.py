@@ -32,6 +32,7 @@ from tests.canary import MARKER, Canary
 from tests.clock import MovedClock
 from tests.conftest import NAMED, PASSWORD, TABLES, approve_all, edit, environment, hr_source
 from tests.emulators import people
+from tests.emulators.entra import Directory
 from tests.emulators.graph import Accepted, GraphEmulator
 from tests.emulators.hr import HrEmulator
 from tests.killing import Ended, Killer, Order
@@ -77,8 +78,18 @@ class Base:
 
     folder: Path
     accepted: list[Accepted] = field(default_factory=list)
+    directory: Directory | None = None
     ids: frozenset[str] = frozenset()
     """What was drawn by then; known from the first copy on."""
+
+    def fill(self, directory: Directory) -> None:
+        """Let it hold whoever was accepted; only the first one takes them in."""
+        if self.directory is None:
+            directory.stage([a.data for a in self.accepted])
+            self.directory = Directory("", "", directory.clock)
+            self.directory.copy_people(directory)
+        else:
+            directory.copy_people(self.directory)
 
     def copy(self, to: Path) -> str:
         if not self.ids:
@@ -165,7 +176,7 @@ def sent(mirrored: Base, room: Path, hr: HrEmulator) -> Base:
     with bed(base, base.folder, hr) as found:
         found.run(jobs.create)
         assert found.run(jobs.reconcile)["candidates"] == 0
-        base.accepted = found.accepted
+        base.accepted, base.directory = found.accepted, None
     return base
 
 
@@ -189,7 +200,7 @@ def bed(base: Base, folder: Path, hr: HrEmulator) -> Iterator[Bed]:
         environ = environment(text, hr.url, graph.add_job(*TARGET))
         environ["HR_SOURCE"] = json.dumps(_two_endpoints(hr.url))
         graph.clock = lambda: clock.utc_now().timestamp()
-        graph.directory(*TARGET).stage([a.data for a in base.accepted])
+        base.fill(graph.directory(*TARGET))
         graph.accepted += base.accepted
         graph.refuse = lambda data: str(data["title"]).endswith("refused")
         yield Bed(db, graph, Settings.from_environ(environ), environ, clock, len(base.accepted), base.ids)

@@ -81,7 +81,7 @@ def test_of_two_updates_at_the_same_second_one_works_and_the_other_says_busy_at_
         before = len(graph.accepted)
         with database.connect(sqlite_string) as db:
             db.execute("UPDATE dbo.Employees SET Title = ?", (f"{canaries.MARKER} at once {len(walls)}",))
-        both = [processes.Started(environ, "update") for _ in range(2)]
+        both = [processes.Started(environ, "update", fresh=True) for _ in range(2)]
         busy, worked = sorted((started.end() for started in both), key=lambda ended: -ended.code)
         canary.look_at(busy.out + busy.err + worked.out + worked.err, "the command line")
         assert (busy.code, busy.counts["calls"]) == (4, 0)
