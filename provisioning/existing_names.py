@@ -144,6 +144,8 @@ class _Books:
             return "has another user name in dbo.UserNames already"
         if known and known.employee_id is not None:
             return f"dbo.UserNames has this user name for {known.employee_id}"
+        if not known and one.name in self._keys:
+            return "without its domain it is that of another user name"
         return None
 
     def enter(self, one: Existing, result: TakenOver) -> None:

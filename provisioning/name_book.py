@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioning import database, tombstones
 from provisioning.database import Database
-from provisioning.existing_names import Known, TakenOver
+from provisioning.existing_names import LONGEST, Known, TakenOver
 from provisioning.plan import same_key
 from provisioning.trail import told_at
 from provisioning.user_names import LONGEST_NAME, Given, Taken, local_part
@@ -59,21 +59,31 @@ def taken(db: Database) -> Taken:
     return found
 
 
-def of_accounts(db: Database, employee_ids: Sequence[str]) -> dict[str, str]:
-    """The user names of accounts that people have already, as Entra told: id as it is compared → name.
+def of_accounts(db: Database, employee_ids: Sequence[str], *, domains: bool) -> dict[str, Given]:
+    """The user names of accounts that people have already, as Entra told: id as it is compared → hers, to be given.
 
-    Of those whom no row of the book speaks against.
+    Of those whom no row of the book speaks against, nor somebody of whose account it was told later. `domains`: names
+    are given with their domain, so that two may be one but for it.
     """
-    ids = json.dumps(list(employee_ids))
-    found = {same_key(str(row[0])): str(row[1]) for row in db.rows("told_accounts", ids)}
-    keys = json.dumps(sorted({local_part(name) for name in found.values()}))
-    booked = {str(row[0]).casefold() for row in db.rows("known_name_keys", keys)} if found else set()
-    return {key: name for key, name in found.items() if local_part(name) not in booked}
+    found: dict[str, tuple[str, str]] = {}
+    for employee_id, name in db.rows("told_accounts", json.dumps(list(employee_ids))):
+        found.pop(same_key(str(employee_id)), None)
+        found[same_key(str(employee_id))] = str(employee_id), str(name)
+    names = sorted({key for _, name in found.values() for key in (local_part(name), name.casefold())})
+    booked = {str(row[0]).casefold() for row in db.rows("known_name_keys", json.dumps(names))} if found else set()
+    kept: dict[str, Given] = {}
+    for person, (employee_id, name) in reversed(found.items()):
+        local = local_part(name)
+        key = next((k for k in (local, *([name.casefold()] if domains else [])) if k not in booked), None)
+        if key is not None and len(name) <= LONGEST:
+            booked |= {key, name.casefold()}
+            kept[person] = Given(employee_id, name if domains else local, local, key)
+    return kept
 
 
 def give(db: Database, given: Sequence[Given], former: str | None = None) -> int:
     """Write names down; gives back how many: not those that somebody else got meanwhile, nor of who has one by now."""
-    rows = [_row(one.employee_id, one.user_name, one.mail_nickname, one.mail_nickname) for one in given]
+    rows = [_row(one.employee_id, one.user_name, one.mail_nickname, one.key or one.mail_nickname) for one in given]
     return _insert(db, [row | {"former_user_name": former} for row in rows])
 
 

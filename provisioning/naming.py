@@ -147,13 +147,10 @@ def _give_once(work: Work, policy: Policy, wanted: Sequence[Wanted]) -> tuple[in
 
 def _proposed(work: Work, policy: Policy, wanted: Sequence[Wanted], taken: Taken) -> Iterator[Given]:
     """A name for each who can have one: that of her account, where she has one already, so that none is renamed."""
-    accounts = name_book.of_accounts(work.db, [one.employee_id for one in wanted])
+    accounts = name_book.of_accounts(work.db, [one.employee_id for one in wanted], domains=bool(policy.domain))
     for one in wanted:
         try:
-            if account := accounts.get(plan.same_key(one.employee_id)):
-                local = user_names.local_part(account)
-                yield Given(one.employee_id, account if policy.domain else local, local)
-            else:
-                yield user_names.propose(one, policy, taken)
+            account = accounts.get(plan.same_key(one.employee_id))
+            yield replace(account, employee_id=one.employee_id) if account else user_names.propose(one, policy, taken)
         except NoName as exc:
             work.unnamed[plan.same_key(one.employee_id)] = str(exc)

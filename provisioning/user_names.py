@@ -114,11 +114,12 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A name for somebody."""
+    """A name for somebody; `key`: what nobody else may have then, where that is not the part before the @."""
 
     employee_id: str
     user_name: str
     mail_nickname: str
+    key: str = ""
 
 
 class NoName(ValueError):

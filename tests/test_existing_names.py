@@ -61,6 +61,14 @@ def test_one_part_before_the_at_sign_in_two_domains_is_a_fact() -> None:
     assert found.unchanged == 1  # of nobody in HR, and nobody gets it already
 
 
+def test_a_name_without_a_domain_is_not_taken_over_beside_one_that_differs_in_its_domain_alone() -> None:
+    lines = [Existing("ada@a.example", "E1"), Existing("ada", "E2")]
+    found = take_over(lines, [])
+    assert [key for _, key in found.new] == ["ada"]
+    assert said(found) == [("E2", "without its domain it is that of another user name")]
+    assert [key for _, key in take_over(lines[::-1], []).new] == ["ada", "ada@a.example"]
+
+
 def test_a_name_kept_for_nobody_turns_out_to_be_somebodys() -> None:
     found = take_over([Existing("Printer@contoso.com", "E7")], [NOBODYS])
     assert [(one.employee_id, key) for one, key in found.adopted] == [("E7", "printer")]

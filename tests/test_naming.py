@@ -60,6 +60,13 @@ def hire(db: Database, employee_id: str, given: str | None = "Anna", family: str
     employ(db, employee_id, Name_FirstName=given, Name_LastName=family, **cells)
 
 
+def account(db: Database, employee_id: str, user_name: str, day: int = 1) -> None:
+    """Entra has told of an account, to another app of the tenant."""
+    columns = "EmployeeId, Target, UserPrincipalName, Outcome, OutcomeAt"
+    values = (employee_id, "another/app", user_name, "success", f"2026-01-0{day} 00:00:00")
+    db.execute(f"INSERT INTO dbo.EmployeeAccounts ({columns}) VALUES (?, ?, ?, ?, ?)", values)
+
+
 def book(db: Database) -> dict[str, str]:
     """EmployeeId → user name, of whoever holds one."""
     query = "SELECT EmployeeId, UserName FROM dbo.UserNames WHERE HeldBy = EmployeeId"
@@ -275,9 +282,7 @@ def test_joiners_wait_under_their_names_in_a_hold_of_the_mapping_whichever_run_f
 
 
 def test_a_name_that_entra_has_told_is_taken(named: Settings, clock: MovedClock, db: Database) -> None:
-    columns = "EmployeeId, Target, UserPrincipalName, Outcome, OutcomeAt"
-    values = ("X9", "t", "Anna.Gross@contoso.com", "success", "2026-01-01 00:00:00")
-    db.execute(f"INSERT INTO dbo.EmployeeAccounts ({columns}) VALUES (?, ?, ?, ?, ?)", values)
+    account(db, "X9", "Anna.Gross@contoso.com")
     hire(db, "E1")
     finish(jobs.create, named, clock)
     assert book(db) == {"E1": "agross@contoso.com"}
@@ -290,14 +295,40 @@ def test_moved_to_another_app_of_the_tenant_people_keep_the_names_of_their_accou
     hire(db, "E1")
     test_app = Settings.from_environ(environ)
     finish(jobs.create, test_app, clock)
-    columns = "EmployeeId, Target, UserPrincipalName, Outcome, OutcomeAt"
-    values = ("E1", test_app.bulk_upload.target, "Nan@contoso.com", "success", "2026-01-01 00:00:00")  # type: ignore[union-attr]
-    db.execute(f"INSERT INTO dbo.EmployeeAccounts ({columns}) VALUES (?, ?, ?, ?, ?)", values)
+    account(db, "E1", "Nan@contoso.com")
     hire(db, "E2", "Nan", "Nan")
     production = {**environ, **ON, "USER_NAME_PATTERNS": "{given}, {given}{n}"}
     production["GRAPH_BULK_UPLOAD_URL"] = graph.add_job("production", "job")
     finish(jobs.create, Settings.from_environ(production), clock)
     assert book(db) == {"E1": "Nan@contoso.com", "E2": "nan2@contoso.com"}
+
+
+@pytest.mark.parametrize(
+    ("domain", "given"),
+    [
+        ("contoso.com", {"E1": "Anna@contoso.com", "E2": "anna@contoso.de", "E3": "anna.gross@contoso.com"}),
+        ("", {"E1": "anna.gross", "E2": "anna", "E3": "agross"}),
+    ],
+)
+def test_accounts_of_one_name_in_two_domains_or_told_of_two_people_stop_nobody(
+    domain: str, given: dict[str, str], change: Change, graph: GraphEmulator, clock: MovedClock, db: Database
+) -> None:
+    """Where no domain is given, names that differ in it alone are one; and whose account it was told last keeps it."""
+    accounts = {"E1": ("Anna@contoso.com", 2), "E2": ("anna@contoso.de", 3), "E3": ("anna@contoso.com", 1)}
+    for employee_id, (user_name, day) in accounts.items():
+        hire(db, employee_id)
+        account(db, employee_id, user_name, day)
+    finish(jobs.create, change(**{**ON, "USER_NAME_DOMAIN": domain}), clock)
+    assert book(db) == names(graph) == given
+
+
+def test_the_name_of_an_account_that_is_longer_than_any_that_is_given_is_not_taken_over(
+    named: Settings, clock: MovedClock, db: Database
+) -> None:
+    hire(db, "E1")
+    account(db, "E1", f"{'x' * 60}_partner.example#EXT#@{'y' * 60}.example")
+    finish(jobs.create, named, clock)
+    assert book(db) == {"E1": "anna.gross@contoso.com"}
 
 
 def test_before_a_first_load_it_is_told_that_accounts_would_be_renamed(
