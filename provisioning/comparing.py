@@ -91,12 +91,16 @@ def _flows(work: Work, graph: Graph) -> Flows:
     """Where the app writes what it is sent; by name where that may not be read."""
     paths = [attribute.path for attribute in work.mapping.attributes]
     try:
-        return flows.read(graph.schema(), paths)
+        known = flows.read(graph.schema(), paths)
     except NotPermitted as exc:
         work.report.note(f"warning: attributes are compared by their names, since the app's schema is not read: {exc}")
         return flows.default(paths)
     except ValueError as exc:
         raise UpstreamError(f"Graph: {exc}.") from exc
+    if known.unlike:
+        told = f"the app matches people by {known.unlike}, which is nothing that dbo.ScimUsers has as it is"
+        work.report.note(f"warning: {told}; they are looked for by {' → '.join(known.keys[0])}")
+    return known
 
 
 def _gone(work: Work) -> dict[str, str]:

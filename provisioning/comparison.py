@@ -131,6 +131,8 @@ class Meeting:
     """Object id → EmployeeId."""
     left_out: Counter[int] = field(default_factory=Counter)
     """Number of a rule → accounts that it fits; -1: those that are disabled."""
+    in_use: set[str] = field(default_factory=set)
+    """Object ids of accounts that somebody has by key who is active, whoever else has that key."""
 
     def __post_init__(self) -> None:
         """Make the index of what people are matched by."""
@@ -171,9 +173,23 @@ class Meeting:
                     found.setdefault(text, []).append(account)
         return found
 
-    def take(self, account: Account, employee_id: str) -> None:
-        """This account is hers."""
+    def take(self, account: Account, employee_id: str, *, active: bool = False) -> None:
+        """This account is hers; of several who have its key, it is that of the one who is active."""
+        if active and account.object_id not in self.in_use:
+            self.in_use.add(account.object_id)
+            self.taken[account.object_id] = employee_id
         self.taken.setdefault(account.object_id, employee_id)
+
+    def settled(self, finding: Finding) -> Finding:
+        """The same, once everybody was met: whose account is in use by who is active now has left none behind."""
+        if finding.heading is Heading.LEFT_ENABLED and finding.account and finding.account.object_id in self.in_use:
+            return replace(finding, heading=Heading.LEFT, remarks=())
+        return finding
+
+    def beside(self, account: Account, accounts: Sequence[Account]) -> Iterator[str]:
+        """What is said of other enabled accounts that have her key, too."""
+        if others := [str(self.accounts.get(a, USER_NAME)) for a in accounts if a.enabled and a is not account]:
+            yield f"enabled with her key as well: {', '.join(others)}"
 
     def lookalikes(self, people: Sequence[Expected]) -> Iterator[tuple[Expected, Likeness | None]]:
         """Each of these people, who found nothing by key, with the account that is most like hers.
@@ -287,20 +303,20 @@ def compare(meeting: Meeting, people: Iterable[Expected]) -> list[Finding]:
     for one in people:
         accounts, by = meeting.of(one.keys)
         for account in accounts:
-            meeting.take(account, one.employee_id)
+            meeting.take(account, one.employee_id, active=one.standing is Standing.ACTIVE)
         if accounts:
             found.append(_met(meeting, one, accounts, by))
         else:
             unmet.append(replace(one, sent=None))
     found += [_unmet(one, like) for one, like in meeting.lookalikes(unmet)]
-    return [*found, *meeting.strangers()]
+    return [*map(meeting.settled, found), *meeting.strangers()]
 
 
 def _met(meeting: Meeting, one: Expected, accounts: Sequence[Account], by: str | None) -> Finding:
     """Somebody whose account was found by key."""
     account = next((a for a in accounts if a.enabled), accounts[0])
     if one.standing is not Standing.ACTIVE:
-        return not_active(one, account, by)
+        return not_active(one, account, by, *meeting.beside(account, accounts))
     if len(accounts) > 1:
         names = ", ".join(str(meeting.accounts.get(a, USER_NAME)) for a in accounts)
         return Finding(Heading.DOUBLED, one.employee_id, account, by, (f"{len(accounts)} accounts: {names}",))

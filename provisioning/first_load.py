@@ -21,7 +21,7 @@ from provisioning.comparison import (
     remarks_of,
 )
 from provisioning.flows import ENABLED, MANAGER, USER_NAME, Flow
-from provisioning.plan import same_key
+from provisioning.plan import Standing, same_key
 
 _EXISTING = (Heading.CREATED, Heading.BESIDE)
 """Whose accounts a first load makes, so that they can be somebody's manager."""
@@ -36,7 +36,7 @@ def foresee(meeting: Meeting, people: Iterable[Expected]) -> list[Finding]:
     for one in people:
         accounts, by = meeting.of(one.keys)
         for account in accounts:
-            meeting.take(account, one.employee_id)
+            meeting.take(account, one.employee_id, active=one.standing is Standing.ACTIVE)
         if not accounts:
             unmet.append(replace(one, sent=None))
             continue
@@ -50,7 +50,7 @@ def foresee(meeting: Meeting, people: Iterable[Expected]) -> list[Finding]:
     for n, manager in awaited:
         if same_key(manager) in keys and found[n].heading is Heading.MATCHED:
             found[n] = _with_manager(meeting, found[n], manager)
-    return [*found, *meeting.strangers()]
+    return [*map(meeting.settled, found), *meeting.strangers()]
 
 
 def attributes(findings: Iterable[Finding]) -> dict[str, int]:
@@ -71,7 +71,7 @@ def switched(finding: Finding) -> bool | None:
 def _met(meeting: Meeting, one: Expected, accounts: Sequence[Account], by: str | None) -> Finding:
     account = next((a for a in accounts if a.enabled), accounts[0])
     if one.goes is None:
-        return not_active(one, account, by)
+        return not_active(one, account, by, *meeting.beside(account, accounts))
     if len(accounts) > 1:
         names = ", ".join(str(meeting.accounts.get(a, USER_NAME)) for a in accounts)
         told = f"{len(accounts)} accounts have her key, and Entra refuses to choose: {names}"

@@ -9,7 +9,7 @@ matchingPriority), synchronization-attributedefinition (flowNullValues) and user
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -141,12 +141,14 @@ class Flows:
     keys: tuple[tuple[str, str], ...]
     version: str | None = None
     """Of the app's schema; None where it was not read."""
+    unlike: str = ""
+    """By what the app matches, where none of it can be followed: `keys` are the usual ones then."""
 
     def without(self, property_: str, why: str) -> "Flows":
         """The same, where this one may not be read."""
         kept = tuple(flow for flow in self.compared if flow.property != property_)
         left = (LeftOut(property_, why),) if len(kept) < len(self.compared) else ()
-        return Flows(kept, (*self.left_out, *left), self.keys, self.version)
+        return replace(self, compared=kept, left_out=(*self.left_out, *left))
 
     @property
     def properties(self) -> tuple[str, ...]:
@@ -187,9 +189,8 @@ def read(document: Mapping[str, Any], paths: Sequence[str]) -> Flows:
             keys.append((path, name))
         else:
             left.append(LeftOut(match.target, f"people are matched by it, too, from {match.source or 'an expression'}"))
-    return Flows(
-        tuple(f for f in compared if f), tuple(x for x in left if x), tuple(keys), str(document.get("version"))
-    )
+    unlike = "" if keys else ", ".join(str(match) for match in schema.matches) or "nothing"
+    return Flows(tuple(compared), tuple(left), tuple(keys) or (MATCHED,), str(document.get("version")), unlike)
 
 
 def _flow(one: Mapping[str, Any], target: str, ours: Mapping[str, str], clearing: set[str]) -> Flow | LeftOut | None:

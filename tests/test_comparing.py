@@ -320,6 +320,16 @@ def test_whom_entra_finds_by_a_second_attribute_is_found_by_it(
     assert person(result, "E00009")["found_by"] == "mail"
 
 
+def test_an_app_that_matches_by_nothing_that_can_be_followed_is_compared_with_a_warning(
+    company: Callable[[int], Settings], graph: GraphEmulator, clock: MovedClock
+) -> None:
+    settings = company(20)
+    graph.directory().schema.matching = {}
+    report = comparing.compare(settings, clock=clock).report
+    assert report.counts["enabled"] == 20
+    assert any("looked for by externalId → employeeId" in note for note in report.notes)
+
+
 # --- without this role or that ------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Who is met with which account, and what is said of whom: decided from what is handed in."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -88,6 +89,28 @@ def test_a_leaver_is_not_told_by_a_nickname_alone() -> None:
     left = somebody("E1", "anna", standing=Standing.LEFT)
     found = compare(Meeting(directory(account("x", mailNickname="anna")), KNOWN), left)
     assert (found["E1"].heading, found["o0"].heading) == (Heading.LEFT, Heading.WITHOUT_HR)
+
+
+def test_an_ended_row_of_who_is_active_under_another_with_the_same_key_is_no_leavers() -> None:
+    """As where externalId is the person's and EmployeeId that of each of her employments."""
+    people = [somebody("ENDED", standing=Standing.LEFT), somebody("NOW")]
+    people = [replace(one, keys=("P7",)) for one in people]
+    for order in (people, people[::-1]):
+        meeting = Meeting(directory(account("x", "P7")), KNOWN)
+        found = compare(meeting, *order)
+        assert (found["ENDED"].heading, found["NOW"].heading) == (Heading.LEFT, Heading.ENABLED)
+        assert list(meeting.taken.values()) == ["NOW"]
+        foreseen = first_load.foresee(Meeting(directory(account("x", "P7")), KNOWN), order)
+        assert [f.heading for f in foreseen if f.employee_id == "ENDED"] == [Heading.LEFT]
+    later = [replace(one, standing=Standing.LATER) if one.employee_id == "NOW" else one for one in people]
+    assert compare(Meeting(directory(account("x", "P7")), KNOWN), *later)["ENDED"].heading is Heading.LEFT_ENABLED
+
+
+def test_of_a_leaver_every_enabled_account_with_her_key_is_told() -> None:
+    users = (account("x", "E1"), account("y", "e1"), account("z", "E1", accountEnabled=False))
+    one = compare(Meeting(directory(*users), KNOWN), somebody("E1", standing=Standing.LEFT))["E1"]
+    assert one.heading is Heading.LEFT_ENABLED
+    assert one.remarks == ("enabled with her key as well: y@contoso.example",)
 
 
 def test_who_was_sent_before_and_is_gone_from_the_view_has_left() -> None:

@@ -74,6 +74,20 @@ def test_mail_is_only_set_on_create_whatever_its_mapping_says_and_so_is_what_its
     assert {flow.property for flow in compared.compared if flow.only_on_create} == {"mail", "department"}
 
 
+def test_where_nothing_that_the_app_matches_by_can_be_followed_the_usual_pair_is_and_that_is_told() -> None:
+    def by_expression(mappings: dict[str, Any]) -> None:
+        parameters = [{"key": "source", "value": source(name="externalId")}]
+        mappings["employeeId"]["source"] = source(type="Function", name="Trim", parameters=parameters)
+
+    def by_nothing(mappings: dict[str, Any]) -> None:
+        mappings["employeeId"]["matchingPriority"] = 0
+
+    found = [flows.read(document(change), PATHS) for change in (by_expression, by_nothing, lambda mappings: None)]
+    assert [one.keys for one in found] == [(("externalId", "employeeId"),)] * 3
+    assert [one.unlike for one in found] == ["(an expression) → employeeId", "nothing", ""]
+    assert found[0].without("jobTitle", "so").unlike == found[0].unlike
+
+
 def test_an_expression_and_a_constant_are_left_out_and_named() -> None:
     def change(mappings: dict[str, Any]) -> None:
         parameters = [{"key": "source", "value": source(name="displayName")}]
