@@ -261,7 +261,7 @@ class Meeting:
         """The first rule that says why this account needs no HR."""
         for n, rule in enumerate(self.ignored):
             values = ((self.accounts.get(account, name), pattern) for name, pattern in rule.items())
-            if all(value is not None and fnmatchcase(value.casefold(), p.casefold()) for value, p in values):
+            if all(value is not None and _fits(value, pattern) for value, pattern in values):
                 return n
         return None
 
@@ -358,6 +358,11 @@ def _unmet(one: Expected, like: Likeness | None) -> Finding:
         return Finding(Heading.OTHER_KEY, one.employee_id, like.account, like.by[0], (like.told, *one.remarks))
     clash = [f"her user name is that of {like.holder}'s account"] if like and USER_NAME in like.by else []
     return Finding(Heading.MISSING, one.employee_id, remarks=(*one.remarks, *clash), user_name=one.user_name)
+
+
+def _fits(value: str, pattern: str) -> bool:
+    """Whether a text fits a pattern, of which * and ? alone mean something."""
+    return fnmatchcase(value.casefold(), pattern.casefold().replace("[", "[[]"))
 
 
 def _traits_of_person(one: Expected) -> Iterator[tuple[str, str]]:

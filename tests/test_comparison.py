@@ -130,6 +130,12 @@ def test_a_rule_fits_by_all_its_patterns_without_regard_to_case_and_what_is_not_
     assert meeting.left_out == {0: 1}
 
 
+def test_a_bracket_in_a_pattern_is_a_bracket() -> None:
+    """Else [Robot]* would hide everybody whose name begins with one of these letters."""
+    users = directory(account("x", displayName="[Robot] 7"), account("y", displayName="Bert Roth"))
+    assert compare(Meeting(users, KNOWN, ignored=[{"displayName": "[robot]*"}])).keys() == {"o1"}
+
+
 def test_a_guest_with_somebodys_key_is_hers_rule_or_not() -> None:
     """Entra finds by key, whatever kind of user it is."""
     meeting = Meeting(directory(account("E1", "E1", userType="Guest")), KNOWN, ignored=[{"userType": "Guest"}])
