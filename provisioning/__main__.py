@@ -215,7 +215,11 @@ _AFTERWARDS: dict[str, Callable[[argparse.Namespace, Settings], Report]] = {
     "rename": lambda options, settings: renaming.rename(
         settings, options.employee_id, options.by, was_taken=options.taken
     ),
-    "take-over-names": lambda options, settings: renaming.take_over_file(settings, options.saved, apply=options.apply),
+    "take-over-names": lambda options, settings: (
+        renaming.take_over_file(settings, options.saved, apply=options.apply)
+        if options.saved
+        else renaming.take_over_directory(settings, apply=options.apply)
+    ),
 }
 
 
@@ -423,14 +427,11 @@ def _add_by_hand(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
                 "--taken", action="store_true", help="the one she has is somebody else's, as Entra tells"
             )
     existing = verbs.add_parser("take-over-names", help="keep the user names that people have already")
-    existing.add_argument(
-        "--from",
-        dest="saved",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="a CSV: EmployeeId, UserName, MailNickname",
+    source = existing.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--from", dest="saved", type=Path, metavar="FILE", help="a CSV: EmployeeId, UserName, MailNickname"
     )
+    source.add_argument("--from-directory", action="store_true", help="the tenant's accounts, by their employeeId")
     existing.add_argument("--apply", action="store_true", help="write them down; without it only what would be is told")
 
 

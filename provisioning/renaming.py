@@ -1,18 +1,22 @@
 """Names changed by hand: another one for somebody, and those that exist taken over before the first is given."""
 
 import logging
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
-from provisioning import existing_names, jobs, name_book, naming, plan, retry, review, runs, user_names
+from provisioning import existing_names, flows, jobs, name_book, naming, plan, retry, review, runs, user_names
+from provisioning.accounts import Accounts
 from provisioning.database import Database
+from provisioning.directory import Directory
 from provisioning.errors import NotRenamable, UnknownEmployee, WrongUsage
 from provisioning.existing_names import Existing, TakenOver
+from provisioning.graph import Graph
 from provisioning.name_book import Held
 from provisioning.pacing import Clock
 from provisioning.plan import Person
 from provisioning.runs import Report, Work, no_counts
-from provisioning.settings import Settings
+from provisioning.settings import GRAPH, BulkUpload, Settings
 from provisioning.user_names import Given, NoName, Policy
 
 logger = logging.getLogger(__name__)
@@ -21,6 +25,8 @@ LARGEST_FILE = 64 * 1024 * 1024
 """Bytes; a line of a list has about 60."""
 
 MOST_NAMED = 20
+
+OpenGraph = Callable[[BulkUpload], Graph]
 
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
@@ -117,17 +123,42 @@ def take_over_file(settings: Settings, path: Path, *, apply: bool, clock: Clock 
     """
     report = Report("take-over-names", no_counts("take-over-names"))
     with runs.reporting(report):
-        found = _read(path)
-        with (
-            runs.opened(settings, clock or Clock(), retry.DATABASE_PATIENCE) as db,
-            runs.recorded(db, report, None) if apply else nullcontext(),
-        ):
-            take_over(db, found, report, apply=apply)
+        _noted(settings, _read(path), report, clock or Clock(), apply=apply)
     return report
 
 
+def take_over_directory(
+    settings: Settings, *, apply: bool, clock: Clock | None = None, open_graph: OpenGraph = Graph
+) -> Report:
+    """The same with every account of the tenant, by its employeeId. Raises NotPermitted without User.Read.All."""
+    clock, report = clock or Clock(), Report("take-over-names", no_counts("take-over-names"))
+    with runs.reporting(report):
+        endpoint = runs.needed(settings.bulk_upload, GRAPH)
+        with open_graph(endpoint) as graph:
+            directory = Directory(graph, endpoint.users_url, clock, clock.monotonic() + runs.RUN_SECONDS)
+            accounts, _ = directory.read(flows.default(()))
+        report.notes += directory.notes
+        _noted(settings, list(_existing(accounts)), report, clock, apply=apply)
+    return report
+
+
+def _existing(accounts: Accounts) -> Iterator[Existing]:
+    for account in accounts:
+        name, employee_id, nick = (accounts.get(account, of) for of in (flows.USER_NAME, flows.KEY, "mailNickname"))
+        if name:
+            yield Existing(name, (employee_id or "").strip(), nick or "")
+
+
+def _noted(settings: Settings, found: list[Existing], report: Report, clock: Clock, *, apply: bool) -> None:
+    with (
+        runs.opened(settings, clock, retry.DATABASE_PATIENCE) as db,
+        runs.recorded(db, report, None) if apply else nullcontext(),
+    ):
+        take_over(db, found, report, apply=apply)
+
+
 def take_over(db: Database, found: list[Existing], report: Report, *, apply: bool) -> None:
-    """The same with names from wherever, such as the directory."""
+    """The same with names from wherever."""
     result = existing_names.take_over(found, name_book.known(db))
     taken = len(result.new) + len(result.adopted)
     runs.add(report, read=len(found), taken=taken, unchanged=result.unchanged, conflicts=len(result.conflicts))
@@ -145,7 +176,8 @@ def take_over(db: Database, found: list[Existing], report: Report, *, apply: boo
 
 def _tell(db: Database, result: TakenOver, report: Report) -> None:
     for one, reason in result.conflicts:
-        report.note(f"conflict in line {one.line}, {one.employee_id or '(no EmployeeId)'}: {reason}")
+        where = f" in line {one.line}" if one.line else ""
+        report.note(f"conflict{where}, {one.employee_id or '(no EmployeeId)'}: {reason}")
     mapped = {plan.same_key(i) for i in name_book.mapped(db)}
     ids = [one.employee_id for one, _ in (*result.new, *result.adopted) if one.employee_id]
     if strangers := [i for i in ids if plan.same_key(i) not in mapped]:

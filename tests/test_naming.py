@@ -29,6 +29,7 @@ from tests import bench_names
 from tests.clock import MovedClock
 from tests.conftest import approve_all, edit, employ, finish
 from tests.emulators.graph import GraphEmulator
+from tests.emulators.tenant import USERS_ROLE
 from tests.test_review import mapping_with
 
 ADA = "Ada Operator"
@@ -792,6 +793,43 @@ def test_existing_names_are_taken_over_and_given_to_nobody_else(
         "E3": "annag2@contoso.com",
         "E4": "printer2@contoso.com",
     }
+
+
+def test_existing_names_are_taken_over_from_the_directory_as_well(
+    environ: dict[str, str],
+    named: Settings,
+    graph: GraphEmulator,
+    clock: MovedClock,
+    db: Database,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    graph.roles.add(USERS_ROLE)
+    directory = graph.directory()
+    directory.plant(
+        {
+            "userPrincipalName": "Old.Name@contoso.example",
+            "employeeId": " E1 ",
+            "mailNickname": "oldie",
+            "accountEnabled": True,
+        }
+    )
+    directory.plant({"userPrincipalName": "anna.gross@contoso.example", "employeeId": None})
+    directory.plant({"userPrincipalName": "a.b@contoso.example", "employeeId": "E7"})
+    directory.plant({"userPrincipalName": "a.c@contoso.example", "employeeId": "E7"})
+    for employee_id in ("E1", "E2"):
+        hire(db, employee_id)
+    command = ["take-over-names", "--from-directory"]
+    assert (command_line.main(command, environ), rows(db)) == (3, 0)
+    assert command_line.main([*command, "--apply"], environ) == 3
+    told = capsys.readouterr().err
+    assert "conflict, E7: the list has more than one user name for this EmployeeId" in told
+    assert "a.b@" not in told
+    assert book(db) == {"E1": "Old.Name@contoso.example"}
+    finish(jobs.create, named, clock)
+    assert book(db) == {"E1": "Old.Name@contoso.example", "E2": "agross@contoso.com"}
+    graph.roles.discard(USERS_ROLE)
+    assert command_line.main(command, environ) == 1
+    assert "User.Read.All" in capsys.readouterr().err
 
 
 def test_conflicts_are_named_by_employee_id_and_the_others_are_taken_over(
