@@ -185,6 +185,13 @@ class Ledger:
         mails = [mail for d in leaving if (mail := mapping.mail_of(d.user))]
         return list(self.people(mapping, "where_user_names", json.dumps(names), json.dumps(mails)))
 
+    def shown_user_names(self, mapping: ScimMapping) -> Iterator[str]:
+        """The user names that the mapping shows of people who were sent."""
+        column = mapping.column_of("userName")
+        if column is None:
+            return iter(())
+        return (str(row[0]) for row in self.db.rows("shown_user_names", self.target, user_name=column))
+
     def vanished(self) -> list[str]:
         """People last sent as active who are no longer in the view."""
         return [str(row[0]) for row in self.db.rows("vanished", self.target, self.target)]

@@ -95,6 +95,14 @@ def wanted(work: Work, employee_id: str, row: Sequence[Any]) -> Wanted:
     return Wanted(employee_id, **texts)
 
 
+def taken(work: Work) -> Taken:
+    """What nobody else may get, as things stand: what is in the book, and what people are sent under without it."""
+    found = name_book.taken(work.db)
+    for user_name in work.book.shown_user_names(work.mapping):
+        found.add(user_name)
+    return found
+
+
 def _wanted(work: Work, rules: Rules, only: Sequence[str] | None) -> list[Wanted]:
     """Who would be created and has no name: whoever starts first is the first to choose."""
     db, rules = work.db, looking_ahead(rules)
@@ -131,12 +139,12 @@ def _give(work: Work, policy: Policy, wanted: Sequence[Wanted]) -> int:
 
 def _give_once(work: Work, policy: Policy, wanted: Sequence[Wanted]) -> tuple[int, list[Wanted]]:
     """Give names nobody has, as things stand now; gives back how many, and whose names somebody else got first."""
-    taken, given = name_book.taken(work.db), 0
-    if not taken.names and not work.book.people_sent():
+    found, given = taken(work), 0
+    if not found.names and not work.book.people_sent():
         work.report.note(RENAMES)
     left: list[Wanted] = []
     for chunk in database.chunks(wanted):
-        proposed = list(_proposed(work, policy, chunk, taken))
+        proposed = list(_proposed(work, policy, chunk, found))
         count = name_book.give(work.db, proposed)
         given += count
         if count < len(proposed):

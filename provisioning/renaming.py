@@ -88,7 +88,7 @@ def _another(work: Work, policy: Policy, person: Person, *, was_taken: bool) -> 
     wanted = naming.wanted(work, person.employee_id, person.row)
     hers = frozenset(one.key for one in held if not (was_taken and one.is_hers))
     try:
-        given = user_names.propose(wanted, policy, name_book.taken(work.db), hers)
+        given = user_names.propose(wanted, policy, naming.taken(work), hers)
     except NoName as exc:
         raise NotRenamable(f"{person.employee_id}: {exc}.") from None
     return held[0], None if given.mail_nickname == held[0].key else given

@@ -135,6 +135,27 @@ def test_switched_on_later_whoever_was_sent_keeps_what_she_has(
     assert names(graph) == {"E1": "E1", "E2": "anna.gross@contoso.com"}
 
 
+def test_a_name_that_somebody_was_sent_under_without_the_table_is_taken(
+    settings: Settings, named: Settings, graph: GraphEmulator, clock: MovedClock, db: Database
+) -> None:
+    """As where the view has HR's address as userName: else both would be parked, who was there before as well."""
+    dbo = "" if db.engine == "sqlite" else "dbo."
+    db.execute("DROP VIEW dbo.ScimUsers")
+    db.execute(
+        "CREATE VIEW dbo.ScimUsers AS SELECT e.EmployeeId, e.EmployeeId AS 'externalId', e.Active AS 'active', "
+        "COALESCE(u.UserName, e.Email) AS 'userName', e.Title AS 'title', e.Name_FirstName AS 'name.givenName', "
+        f"e.Name_LastName AS 'name.familyName' FROM {dbo}Employees AS e "
+        f"LEFT JOIN {dbo}UserNames AS u ON u.HeldBy = e.EmployeeId"
+    )
+    hire(db, "E1", Email="Anna.Gross@contoso.com")
+    finish(jobs.create, settings, clock)
+    hire(db, "E2", Email=None)
+    finish(jobs.create, named, clock)
+    edit(db, "E1", Title="Chief")
+    assert finish(jobs.update, named, clock)["sent"] == 1
+    assert names(graph) == {"E1": "Anna.Gross@contoso.com", "E2": "agross@contoso.com"}
+
+
 def test_only_who_would_be_created_gets_a_name(named: Settings, clock: MovedClock, db: Database) -> None:
     hire(db, "OUT", OrganizationId=None)
     hire(db, "ENDED", Active=0)
