@@ -1433,6 +1433,15 @@ COMPARED = (
         "test_comparison.py::test_who_was_sent_before_and_is_gone_from_the_view_has_left",
     ),
     _mistake(
+        "an ended employment makes an account in use a leaver's",
+        _in(
+            COMPARISON,
+            "finding.heading is Heading.LEFT_ENABLED and finding.account and",
+            "False and finding.account and",
+        ),
+        "test_comparison.py::test_an_ended_row_of_who_is_active_under_another_with_the_same_key_is_no_leavers",
+    ),
+    _mistake(
         "an account is told as two people's",
         _in(COMPARISON, "                self.take(best.account, one.employee_id)\n", "                pass\n"),
         "test_comparison.py::test_an_account_is_one_persons_and_who_is_active_comes_first",
