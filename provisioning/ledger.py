@@ -190,7 +190,7 @@ class Ledger:
         column = mapping.column_of("userName")
         if column is None:
             return iter(())
-        return (str(row[0]) for row in self.db.rows("shown_user_names", self.target, user_name=column))
+        return (str(row[0]) for row in self.db.rows("shown_user_names", self.target, user_name=self.db.quoted(column)))
 
     def vanished(self) -> list[str]:
         """People last sent as active who are no longer in the view."""
