@@ -163,7 +163,7 @@ def _compare(options: argparse.Namespace, settings: Settings) -> Report:
         comparing.save_csv(compared, options.csv)
     if options.diff:
         for line in comparison_page.diff_lines(compared.report.job, compared.people()):
-            print(line)
+            print(printed.harmless(line))
     if options.json:
         comparing.write_json(compared, sys.stdout)
     return compared.report
@@ -249,14 +249,14 @@ def _readable(report: Report, *, diff: bool) -> Report:
     """The plan in words: on stderr who, what, which attributes; with `diff` values, too, and then on stdout."""
     answer, report.answer = report.answer, {}
     for line in printed.plan_lines(answer, report.counts, diff=diff):
-        print(line, file=sys.stdout if diff else sys.stderr)
+        print(printed.harmless(line), file=sys.stdout if diff else sys.stderr)
     return report
 
 
 def _shown(report: Report, *, as_json: bool) -> Report:
     """One person, as JSON or as a page; both on stdout, since it is personal data."""
     if not as_json:
-        report.page = list(printed.person_lines(report.answer))
+        report.page = list(map(printed.harmless, printed.person_lines(report.answer)))
     return report
 
 

@@ -124,6 +124,13 @@ def _step_line(step: Answer) -> str:
     return f"{step['at']}  {step['kind']:<8}  {'  '.join(part for part in told if part)}".rstrip()
 
 
+def harmless(line: str) -> str:
+    """A line that commands no terminal and turns no text around: what would, in a value, is escaped."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
+
+
 def value(of: Any) -> str:
     """A value as it stands in a SCIM user."""
     return "(none)" if of is None else json.dumps(of, ensure_ascii=False)

@@ -437,6 +437,17 @@ def test_the_command_prints_counts_on_stdout_and_ids_on_stderr_and_values_only_w
     assert not is_in(err)
 
 
+def test_what_would_command_a_terminal_is_escaped(
+    environ: dict[str, str], graph: GraphEmulator, capsys: Capture
+) -> None:
+    directory = graph.directory()
+    directory.edit(directory.object_id("E00009"), jobTitle="Zoö\x1b[2J\u202ekeeper")
+    assert command_line.main(["compare", "--diff"], environ) == 0
+    out = capsys.readouterr().out
+    assert "→ Zoö\\x1b[2J\\u202ekeeper\n" in out
+    assert all(line.isprintable() for line in out.splitlines())
+
+
 def test_json_is_one_line_with_everybody(environ: dict[str, str], capsys: Capture) -> None:
     assert command_line.main(["compare", "--json"], environ) == 0
     (text,) = capsys.readouterr().out.splitlines()
