@@ -332,6 +332,11 @@ LEDGER_MISTAKES = (
         "test_kill_points.py::test_killed_in_the_middle_of_a_commit_over_two_files_readers_see_all_of_it_or_nothing",
     ),
     _mistake(
+        "who waits for a lock keeps what others wait for",
+        _in(DATABASE, "SQLITE_TURN_SECONDS = 0.2", "SQLITE_TURN_SECONDS = 30.0"),
+        "test_database.py::test_two_of_which_each_holds_what_the_other_waits_for_both_get_through",
+    ),
+    _mistake(
         "the day's calls are counted for each target",
         _in(
             f"{QUERIES}/count_call.sql",
@@ -1341,6 +1346,11 @@ NAMES = (
             'user_name.rpartition("@")[0] or user_name',
         ),
         "test_user_names.py::test_a_name_is_compared_without_case_and_its_domain",
+    ),
+    _mistake(
+        "under which name somebody is sent without the table is free",
+        _in("provisioning/naming.py", "in work.book.shown_user_names(work.mapping):", "in ():"),
+        "test_naming.py::test_a_name_that_somebody_was_sent_under_without_the_table_is_taken",
     ),
     _mistake(
         "a name is free as soon as its holder has another",
