@@ -8,7 +8,7 @@ import csv
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,11 +21,11 @@ from provisioning.comparison import Expected, Finding, Heading, Meeting
 from provisioning.directory import Directory
 from provisioning.errors import NotPermitted, UpstreamError, WrongUsage
 from provisioning.flows import ENABLED, Flows
-from provisioning.graph import Graph
+from provisioning.graph import Graph, OpenGraph
 from provisioning.pacing import Clock
 from provisioning.plan import Crowd, Due, Job, Parked, Person, Rules, Standing, same_key
 from provisioning.runs import RUN_SECONDS, Report, Work, no_counts
-from provisioning.settings import BulkUpload, Settings
+from provisioning.settings import Settings
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -33,8 +33,6 @@ COMPARE, FIRST_LOAD = "compare", "first-load"
 
 FEW = 10
 """So many people are named in a line."""
-
-OpenGraph = Callable[[BulkUpload], Graph]
 
 
 @dataclass(frozen=True)

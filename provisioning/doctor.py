@@ -16,7 +16,7 @@ from provisioning import app_schema, database, jobs, migration, notices, outcome
 from provisioning.app_schema import AppSchema
 from provisioning.database import Database
 from provisioning.errors import DatabaseError, NotPermitted, ProvisioningError, SettingsError, UpstreamError
-from provisioning.graph import Graph
+from provisioning.graph import Graph, OpenGraph
 from provisioning.hr import HrApi
 from provisioning.ledger import Ledger
 from provisioning.mirror import Fetch
@@ -89,7 +89,6 @@ class _Result:
         return Finding(check, state, told, tuple(dict.fromkeys(mend for _, mend in found if mend)))
 
 
-OpenGraph = Callable[[BulkUpload], Graph]
 Connect = Callable[[str, Clock], Database]
 
 

@@ -355,3 +355,7 @@ def _azure_tokens(host: str) -> TokenSource:
 
     credential = DefaultAzureCredential()
     return lambda: credential.get_token(f"https://{host}/.default").token
+
+
+OpenGraph = Callable[[BulkUpload], Graph]
+"""Opens Graph for whoever asks it: `Graph` itself, or what stands in for it."""

@@ -73,10 +73,9 @@ def infer_table(
             f"mapping-{table}.sql": scaffold.mapping(table, recognised),
         }
         _write_new(texts)
-        sent = len(recognised.lines)
         report.answer |= _told(table, shape.records, shape.left_out, texts) | {
             "columns": len(shape.fields),
-            "mapped": sent,
+            "mapped": len(recognised.lines),
         }
         _note_shape(report, shape)
         for remark in recognised.remarks:

@@ -1,7 +1,7 @@
 """Names changed by hand: another one for somebody, and those that exist taken over before the first is given."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from provisioning.database import Database
 from provisioning.directory import Directory
 from provisioning.errors import NotRenamable, UnknownEmployee, WrongUsage
 from provisioning.existing_names import Existing, TakenOver
-from provisioning.graph import Graph
+from provisioning.graph import Graph, OpenGraph
 from provisioning.name_book import Held
 from provisioning.pacing import Clock
 from provisioning.plan import Person
 from provisioning.runs import Report, Work, no_counts
-from provisioning.settings import GRAPH, BulkUpload, Settings
+from provisioning.settings import GRAPH, Settings
 from provisioning.user_names import Given, NoName, Policy
 
 logger = logging.getLogger(__name__)
@@ -25,8 +25,6 @@ LARGEST_FILE = 64 * 1024 * 1024
 """Bytes; a line of a list has about 60."""
 
 MOST_NAMED = 20
-
-OpenGraph = Callable[[BulkUpload], Graph]
 
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 

@@ -521,6 +521,11 @@ PAYLOAD = (
         "test_scim.py::test_the_hash_is_that_of_the_payload_whatever_the_order_of_columns",
     ),
     _mistake(
+        "another version hashes the same people otherwise, so that everybody is sent again",
+        _in(SCIM, "', '.join(in_order)", "','.join(in_order)"),
+        "test_scim.py::test_a_hash_stays_what_it_was_since_another_is_another_send_of_everybody",
+    ),
+    _mistake(
         "active is always true",
         _in(SCIM, "values[self._active] = active\n", "values[self._active] = True\n"),
         "test_sending.py::test_leavers_go_before_changes_and_an_unmapped_edit_not_at_all",

@@ -489,6 +489,34 @@ def test_the_hash_is_that_of_the_payload_whatever_the_order_of_columns(explicit:
     assert len(hashes) == 1
 
 
+@pytest.mark.parametrize(
+    ("explicit", "active", "told"),
+    [
+        (True, True, "7f9d4f85320cb0f6aa0f93748ce00d953a03f59a50cca594eda7d9a359bb75ae"),
+        (True, False, "6184778971e8431a69f95d7b0650e151210b5060775022398d1e392fb36002b7"),
+        (False, True, "2282648f43d9dec3632e1ddd440172edbc6544b0a2fc643bb9a39cb70e28417a"),
+        (False, False, "b044dff8a0e4fb6f4ccf189e1cc24213e8dd79483e6ec7785f11356af0588d9c"),
+    ],
+)
+def test_a_hash_stays_what_it_was_since_another_is_another_send_of_everybody(
+    explicit: bool, active: bool, told: str
+) -> None:
+    """As versions before this one had them in their ledgers."""
+    cells = {
+        "EmployeeId": "7",
+        "externalId": "7",
+        "userName": "seven",
+        "active": 1,
+        "displayName": "",
+        "nickName": None,
+    }
+    cells |= {"title": 'x "\\\u2028', "name.givenName": "Ø", "name.familyName": "\U0001f680 \u200f"}
+    cells |= {'addresses[type eq "work"].locality': "Århus", 'roles[type eq "a"].primary': "true"}
+    cells |= {'emails[type eq "work"].value': "a@b.example"}
+    made = scim.compile_mapping(list(cells), {}, explicit_nulls=explicit)
+    assert made.user(list(cells.values()), active, UTC_ZONE).hash == told
+
+
 def canonical(sent: dict[str, Any]) -> str:
     """A payload as text; the order of attributes and elements says nothing."""
     known = sorted(sent["schemas"])
