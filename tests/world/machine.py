@@ -1,12 +1,13 @@
 """The machine of the simulated world: its clock, its database connections and its network, each with its faults.
 
 The code under test runs unchanged; what it takes from outside is replaced at its edges: the clock that is handed in,
-`transport.exchange` (what goes over the wire is answered by the emulators themselves), `database.Sqlite` (real files,
-every statement a point where things go wrong), and the sources of chance.
+`transport.exchange` (what goes over the wire is answered by the emulators themselves), `database.Sqlite` (the real one
+over files in memory, every statement a point where things go wrong), and the sources of chance.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import sqlite3
@@ -14,13 +15,14 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from unittest import mock
+from urllib.parse import quote
 
 import httpx
 
@@ -176,11 +178,14 @@ class _Arrived(Request):
 class Machine:
     """One simulated machine and what it talks to. Use it in a `with`; only one at a time can be."""
 
-    def __init__(self, seed: int, folder: Path, hr: HrEmulator, graph: GraphEmulator, start: datetime) -> None:
+    def __init__(
+        self, seed: int, folder: Path, hr: HrEmulator, graph: GraphEmulator, start: datetime, *, on_disk: bool = False
+    ) -> None:
         self.chance = random.Random(seed)
         self.scheduler = Scheduler(self.chance, start.timestamp())
         self.clock = SimulatedClock(self.scheduler)
         self.database = f"sqlite:///{folder}/bridge.db"
+        self.on_disk = on_disk
         self.hr, self.graph = hr, graph
         self.programs: list[Program] = []
         self.connections: list[sqlite3.Connection] = []
@@ -349,8 +354,22 @@ class Machine:
         return Reply(response.status, httpx.Headers(response.headers), response.body)
 
 
+class _Client(httpx.Client):
+    """What builds requests. To make one takes longer than most runs do: there is one, which is never closed."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@functools.cache
 def _client(_certificate: Any = None) -> httpx.Client:
-    return httpx.Client(transport=httpx.MockTransport(_never), trust_env=False)
+    return _Client(transport=httpx.MockTransport(_never), trust_env=False)
 
 
 def _never(request: httpx.Request) -> httpx.Response:
@@ -394,6 +413,23 @@ def _shortened(fault: str, reply: Reply) -> Reply:
 # --- the database -------------------------------------------------------------------------------------------------
 
 
+def in_memory(path: Path) -> str:
+    """The name of a file that only this process has, and only as long as a connection to it is open.
+
+    Every connection to it sees the same, with SQLite's own locks and journals. A disk would keep it from a process that
+    is killed; nobody kills this one.
+    """
+    return f"file:{quote(str(path), safe='')}?vfs=memdb"
+
+
+def copied(file: Path, name: str) -> sqlite3.Connection:
+    """A copy of a file in memory, there until this connection is closed."""
+    copy = sqlite3.connect(name, uri=True)
+    with closing(sqlite3.connect(file)) as original:
+        original.backup(copy)
+    return copy
+
+
 class _Connection(Sqlite):
     """Real SQLite; each statement is a point, and a connection that was cut stays dead."""
 
@@ -402,10 +438,13 @@ class _Connection(Sqlite):
         if machine.connections:  # to open one anew, and to prepare each statement anew, takes longer than most runs do
             Database.__init__(self, machine.connections.pop())
             return
-        super().__init__(path, clock)
+        super().__init__(path if machine.on_disk else Path(in_memory(path)), clock)
         for schema in ("main", "dbo", "provisioning"):
             self._connection.execute(f"PRAGMA {schema}.synchronous = OFF")  # nobody pulls the plug of this machine,
             self._connection.execute(f"PRAGMA {schema}.journal_mode = MEMORY")  # nor kills the process it is in
+
+    def _opened(self, path: Path, *, uri: bool = True) -> sqlite3.Connection:
+        return super()._opened(path, uri=uri)
 
     def close(self) -> None:
         if self._cut or self._connection.in_transaction:

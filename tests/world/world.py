@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from tests.conftest import PASSWORD, SHARES, hr_source
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 from tests.world import truth
-from tests.world.machine import Machine, Program
+from tests.world.machine import Machine, Program, copied, in_memory
 from tests.world.scheduler import Killed, Task
 from tests.world.truth import Record
 
@@ -59,7 +60,8 @@ class Ended:
 class World:
     """A company of a few people, its HR system, its directory, and the app between them.
 
-    `settings` are app settings over those of the world. Use it in a `with`.
+    Every world has a `folder` of its own, for its database; unless that is to be `on_disk`, it is in memory under this
+    name. `settings` are app settings over those of the world. Use it in a `with`.
     """
 
     seed: int
@@ -67,9 +69,10 @@ class World:
     template: Path
     people: int = 16
     settings: dict[str, str] = field(default_factory=dict)
+    on_disk: bool = False
 
     def __post_init__(self) -> None:
-        shutil.copytree(self.template, self.folder)
+        self._held = self._files()
         self.truth: dict[str, Record] = {}
         self.versions: defaultdict[str, list[Record]] = defaultdict(list)
         self.numbers: Counter[str] = Counter()
@@ -86,7 +89,7 @@ class World:
         self._looks: Database | None = None
         self.hr = HrEmulator([], {"basic": ("svc", PASSWORD)})
         self.graph = GraphEmulator()
-        self.machine = Machine(self.seed, self.folder, self.hr, self.graph, START)
+        self.machine = Machine(self.seed, self.folder, self.hr, self.graph, START, on_disk=self.on_disk)
         chance = self.machine.chance
         self.graph.log_delay = 400.0
         self.graph.latency = lambda: chance.uniform(0.05, 0.5)
@@ -104,6 +107,13 @@ class World:
         }
         self.app = Settings.from_environ(environ)
 
+    def _files(self) -> list[sqlite3.Connection]:
+        """The database as the template has it; what is in memory is there until these are closed."""
+        if self.on_disk:
+            shutil.copytree(self.template, self.folder)
+            return []
+        return [copied(file, in_memory(self.folder / file.name)) for file in self.template.glob("*.db")]
+
     def __enter__(self) -> World:
         self.machine.__enter__()
         return self
@@ -114,6 +124,8 @@ class World:
             self._looks.close()
         for server in (self.hr, self.graph):
             server._server.server_close()
+        for file in self._held:
+            file.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- time -----------------------------------------------------------------------------------------------------
@@ -130,7 +142,7 @@ class World:
     def wait_until(self, moment: float) -> None:
         """Let time pass; whoever runs into functionTimeout is killed."""
         while moment - self.now > 0.001:
-            step = min(moment, self.now + 600.0)
+            step = min(moment, self.now + 600.0) if self.machine.scheduler.tasks else moment
             self.machine.scheduler.run_until(START.timestamp() + step)
             for program in self._overdue():
                 self.machine.kill(program)
