@@ -15,14 +15,13 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
 from typing import Any, Self
 from unittest import mock
-from urllib.parse import quote
 
 import httpx
 
@@ -35,6 +34,7 @@ from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 from tests.emulators.http import Dropped, Emulator, Request, Seconds
 from tests.world.scheduler import Killed, Process, Scheduler, Task
+from tests.world.store import Store
 
 KILL_BEFORE, KILL_AFTER, FREEZE, LOST_BEFORE, LOST_AFTER = (
     "killed before",
@@ -178,17 +178,15 @@ class _Arrived(Request):
 class Machine:
     """One simulated machine and what it talks to. Use it in a `with`; only one at a time can be."""
 
-    def __init__(
-        self, seed: int, folder: Path, hr: HrEmulator, graph: GraphEmulator, start: datetime, *, on_disk: bool = False
-    ) -> None:
+    def __init__(self, seed: int, store: Store, hr: HrEmulator, graph: GraphEmulator, start: datetime) -> None:
         self.chance = random.Random(seed)
         self.scheduler = Scheduler(self.chance, start.timestamp())
         self.clock = SimulatedClock(self.scheduler)
-        self.database = f"sqlite:///{folder}/bridge.db"
-        self.on_disk = on_disk
+        self.store = store
+        self.database = "sqlite:////world/bridge.db"
+        """Whatever is asked for in this world, it is the store's."""
         self.hr, self.graph = hr, graph
         self.programs: list[Program] = []
-        self.connections: list[sqlite3.Connection] = []
         self.ambiguous: Counter[str] = Counter()
         self.crashes = 0
         self.freezes = 0
@@ -200,6 +198,7 @@ class Machine:
         graph.clock = lambda: self.scheduler.now
 
     def __enter__(self) -> Machine:
+        self.store.begin(self.clock)
         seeded = random.Random(self.chance.random())
         state = random.getstate()
         random.seed(self.chance.random())
@@ -208,7 +207,7 @@ class Machine:
             (uuid, "uuid4", lambda: uuid.UUID(int=seeded.getrandbits(128), version=4)),
             (transport, "exchange", self._exchange),
             (transport, "client", _client),
-            (database, "Sqlite", lambda path, clock: _Connection(self, path, clock)),
+            (database, "Sqlite", lambda path, clock: _Connection(self)),
         ):
             self._exits.enter_context(mock.patch.object(target, name, new))
         return self
@@ -217,8 +216,7 @@ class Machine:
         for program in self.programs:
             program.alive = False
         self.scheduler.run_until(self.scheduler.now + 3600)
-        for connection in self.connections:
-            connection.close()
+        self.store.end()
         self._exits.close()
 
     def start(self, program: Program, work: Callable[[], Any]) -> Task:
@@ -413,32 +411,15 @@ def _shortened(fault: str, reply: Reply) -> Reply:
 # --- the database -------------------------------------------------------------------------------------------------
 
 
-def in_memory(path: Path) -> str:
-    """The name of a file that only this process has, and only as long as a connection to it is open.
-
-    Every connection to it sees the same, with SQLite's own locks and journals. A disk would keep it from a process that
-    is killed; nobody kills this one.
-    """
-    return f"file:{quote(str(path), safe='')}?vfs=memdb"
-
-
-def copied(file: Path, name: str) -> sqlite3.Connection:
-    """A copy of a file in memory, there until this connection is closed."""
-    copy = sqlite3.connect(name, uri=True)
-    with closing(sqlite3.connect(file)) as original:
-        original.backup(copy)
-    return copy
-
-
 class _Connection(Sqlite):
     """Real SQLite; each statement is a point, and a connection that was cut stays dead."""
 
-    def __init__(self, machine: Machine, path: Path, clock: Clock) -> None:
-        self._machine, self._cut = machine, False
-        if machine.connections:  # to open one anew, and to prepare each statement anew, takes longer than most runs do
-            Database.__init__(self, machine.connections.pop())
+    def __init__(self, machine: Machine) -> None:
+        self._machine, self._cut, store = machine, False, machine.store
+        if store.spare:
+            Database.__init__(self, store.spare.pop())
             return
-        super().__init__(path if machine.on_disk else Path(in_memory(path)), clock)
+        super().__init__(store.path, store)
         for schema in ("main", "dbo", "provisioning"):
             self._connection.execute(f"PRAGMA {schema}.synchronous = OFF")  # nobody pulls the plug of this machine,
             self._connection.execute(f"PRAGMA {schema}.journal_mode = MEMORY")  # nor kills the process it is in
@@ -447,10 +428,9 @@ class _Connection(Sqlite):
         return super()._opened(path, uri=uri)
 
     def close(self) -> None:
-        if self._cut or self._connection.in_transaction:
-            super().close()
-        else:
-            self._machine.connections.append(self._connection)
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self._machine.store.spare.append(self._connection)
 
     def select(self, sql: str, parameters: Sequence[Any], name: str) -> Iterator[Row]:
         return iter(self._at_a_point(name, lambda: list(super(_Connection, self).select(sql, parameters, name))))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,8 +22,9 @@ from tests.conftest import PASSWORD, SHARES, hr_source
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 from tests.world import truth
-from tests.world.machine import Machine, Program, copied, in_memory
+from tests.world.machine import Machine, Program
 from tests.world.scheduler import Killed, Task
+from tests.world.store import OnDisk, in_memory
 from tests.world.truth import Record
 
 START = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
@@ -60,8 +59,8 @@ class Ended:
 class World:
     """A company of a few people, its HR system, its directory, and the app between them.
 
-    Every world has a `folder` of its own, for its database; unless that is to be `on_disk`, it is in memory under this
-    name. `settings` are app settings over those of the world. Use it in a `with`.
+    Its database is in memory, or `on_disk` in a folder of its own. `settings` are app settings over those of the world.
+    Use it in a `with`; only one at a time can be.
     """
 
     seed: int
@@ -72,7 +71,7 @@ class World:
     on_disk: bool = False
 
     def __post_init__(self) -> None:
-        self._held = self._files()
+        store = OnDisk(self.template, self.folder) if self.on_disk else in_memory(self.template)
         self.truth: dict[str, Record] = {}
         self.versions: defaultdict[str, list[Record]] = defaultdict(list)
         self.numbers: Counter[str] = Counter()
@@ -89,7 +88,7 @@ class World:
         self._looks: Database | None = None
         self.hr = HrEmulator([], {"basic": ("svc", PASSWORD)})
         self.graph = GraphEmulator()
-        self.machine = Machine(self.seed, self.folder, self.hr, self.graph, START, on_disk=self.on_disk)
+        self.machine = Machine(self.seed, store, self.hr, self.graph, START)
         chance = self.machine.chance
         self.graph.log_delay = 400.0
         self.graph.latency = lambda: chance.uniform(0.05, 0.5)
@@ -107,26 +106,16 @@ class World:
         }
         self.app = Settings.from_environ(environ)
 
-    def _files(self) -> list[sqlite3.Connection]:
-        """The database as the template has it; what is in memory is there until these are closed."""
-        if self.on_disk:
-            shutil.copytree(self.template, self.folder)
-            return []
-        return [copied(file, in_memory(self.folder / file.name)) for file in self.template.glob("*.db")]
-
     def __enter__(self) -> World:
         self.machine.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.machine.__exit__(*error)
         if self._looks is not None:
             self._looks.close()
+        self.machine.__exit__(*error)
         for server in (self.hr, self.graph):
             server._server.server_close()
-        for file in self._held:
-            file.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
