@@ -244,7 +244,7 @@ class Machine:
     @property
     def busy(self) -> bool:
         """Whether any process of ours is at work."""
-        return any(t.process is not self._network for t in self.scheduler.tasks)
+        return any(task.process is not self._network for task in self.scheduler.tasks)
 
     # --- points at which things go wrong --------------------------------------------------------------------------
 

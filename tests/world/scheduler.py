@@ -121,10 +121,11 @@ class Scheduler:
         return self.chance.choice([t for m, t in zip(moments, self.tasks, strict=True) if m <= first])
 
     def _moment(self, task: Task) -> float:
-        if not task.process.alive:
+        process, ready = task.process, task.ready
+        if not process.alive:
             return self.now
-        ready = task.ready is not None and task.ready()
-        return max(self.now if ready else task.wakes, task.process.frozen_until)
+        moment = self.now if ready is not None and ready() else task.wakes
+        return moment if moment > process.frozen_until else process.frozen_until
 
     def _live(self, task: Task) -> Task | None:
         """The whole of a task; gives back who is next."""

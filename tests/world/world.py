@@ -148,8 +148,8 @@ class World:
                 self.wait_until(self.now + 1.0)
 
     def _overdue(self) -> list[Program]:
-        now = self.machine.scheduler.now
-        return [p for p in self.machine.at_work if p.alive and now - p.began > FUNCTION_TIMEOUT]
+        late = self.machine.scheduler.now - FUNCTION_TIMEOUT
+        return [p for p in self.machine.at_work if p.alive and p.began < late]
 
     # --- people ---------------------------------------------------------------------------------------------------
 
