@@ -434,8 +434,8 @@ GUARD_MISTAKES = (
             Edit(MIRROR, "        self.seen.add(canonical)\n", ""),
             Edit(
                 MIRROR,
-                "        if self.table.key.type in _TEXTS:\n            row[",
-                "        self.seen.add(canonical)\n        if self.table.key.type in _TEXTS:\n            row[",
+                "        if self.table.key.type in TEXTS:\n            row[",
+                "        self.seen.add(canonical)\n        if self.table.key.type in TEXTS:\n            row[",
             ),
         ),
         "test_mirror.py::test_a_rejected_record_is_present",
@@ -772,8 +772,28 @@ INGEST = (
     ),
     _mistake(
         "a row is unchanged whatever the table holds",
-        _in(MIRROR, "if given == cells or given == tuple(map(_as_text, cells)):", "if True:"),
+        _in(MIRROR, "if given == cells or given == tuple(map(as_text, cells)):", "if True:"),
         "test_mirror.py::test_a_row_is_itself_only_where_the_table_holds_just_that",
+    ),
+    _mistake(
+        "of a page looked at together, a second record with one key is written, too",
+        _in(MIRROR, ' or "" in seen or not seen.isdisjoint(self.seen):', ' or "" in seen:'),
+        "test_properties.py::test_records_looked_at_together_become_what_each_of_them_becomes_by_itself",
+    ),
+    _mistake(
+        "of a page looked at together, two fields for one column are one",
+        _in(MIRROR, "if column.name in given or column is source:", "if column is source:"),
+        "test_properties.py::test_records_looked_at_together_become_what_each_of_them_becomes_by_itself",
+    ),
+    _mistake(
+        "a text that came before fits every column",
+        _in("provisioning/columns.py", "fit and whole.isascii()", "whole.isascii()"),
+        "test_mirror.py::test_values_looked_at_together_are_what_each_of_them_is",
+    ),
+    _mistake(
+        "a name given twice goes unnoticed where another has a space before its colon",
+        _in("provisioning/bodies.py", "if not any(spaced in text for spaced in _SPACED):", "if True:"),
+        "test_bodies.py::test_what_is_not_strictly_json_is_refused_and_not_repeated",
     ),
     _mistake(
         "a field that comes twice is looked at once",
