@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
+runs.collect_seldom()
+
 OPENAPI = Path(__file__).parent / "provisioning" / "openapi.json"
 
 STATUSES: tuple[tuple[type[errors.ProvisioningError], int, str], ...] = (

@@ -154,7 +154,7 @@ class Fetch:
             if before is None:
                 self.inserted += 1
                 changed.append((True, row))
-            elif before == row:
+            elif before is row or before == row:
                 self.unchanged += 1
             else:
                 self.updated += 1

@@ -5,7 +5,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
@@ -246,6 +246,37 @@ def test_two_rows_have_one_hash_only_where_the_same_is_sent(row: tuple[Any, ...]
     assert isinstance(one, scim.User)
     assert isinstance(other, scim.User)
     assert (one.hash == other.hash) == (MAPPING.resource(one) == MAPPING.resource(other))
+
+
+@examples(250)
+@given(rows=st.lists(ROWS, min_size=1, max_size=4), zone=st.sampled_from(ZONES), explicit=st.booleans())
+@example(rows=[row_of({}), row_of({"title": "\ud83d"}), row_of({"title": "\udc00"})], zone="UTC", explicit=True)
+def test_hashes_made_together_are_those_of_each_user(rows: list[tuple[Any, ...]], zone: str, explicit: bool) -> None:
+    """A value that does not fit leaves no hash; names that nobody can have are for whoever makes the user."""
+    mapping = scim.compile_mapping(COLUMNS, SCHEMAS, explicit_nulls=explicit)
+    for row, found in zip(rows, mapping.hashes(rows, ZoneInfo(zone)), strict=True):
+        user = user_of(mapping, row, zone=zone)
+        if isinstance(user, scim.User):
+            assert found == (user.hash if explicit else None)
+        elif found is not None:
+            assert all(reason.split()[0] in ("externalId", "userName", "EmployeeId", "active") for reason in user)
+
+
+@examples(300)
+@given(person=PEOPLE, job=st.sampled_from(Job), sent_as=st.sampled_from(("", "what is due", "somebody active")))
+@example(Person("A", row_of({}), sent_active=True, sent_hash="0", missing=True), Job.UPDATE, "somebody active")
+@example(Person("A", row_of({"TimeZone": "Asia/Kolkata"}), sent_hash="0"), Job.RECONCILE, "somebody active")
+def test_whoever_is_looked_at_among_all_others_is_judged_as_by_herself(person: Person, job: Job, sent_as: str) -> None:
+    """Also where what her row makes of her is just what was sent, which is told by the hash alone."""
+    how = rules(job, mapping=MAPPING)
+    verdict, user = plan.judge(person, how), user_of(MAPPING, person.row)
+    if sent_as == "what is due" and isinstance(verdict, Due):
+        person = replace(person, sent_hash=verdict.user.hash)
+    elif sent_as == "somebody active" and isinstance(user, scim.User):
+        person = replace(person, sent_hash=user.hash)
+    verdict, made = plan.judge(person, how), plan.make([person], how)
+    assert made.due == ([verdict] if isinstance(verdict, Due) else [])
+    assert made.parked == ([verdict] if isinstance(verdict, Parked) else [])
 
 
 # --- nobody twice in a request --------------------------------------------------------------------------------------
