@@ -11,7 +11,7 @@ from pathlib import Path
 
 import azure.functions as func
 
-from provisioning import aftermath, callers, comparing, console, errors, jobs, person, review, runs
+from provisioning import aftermath, callers, console, errors, jobs, person, review, runs
 from provisioning.runs import Report
 from provisioning.settings import COMPARE, DATABASE, GRAPH, HR, Settings
 
@@ -74,6 +74,7 @@ def collect_outcomes(timer: func.TimerRequest) -> None:
 
 
 if os.environ.get(COMPARE):  # off unless it is set: the host would fail over a schedule that is not there
+    from provisioning import comparing
 
     @app.timer_trigger(arg_name="timer", schedule="%COMPARE_SCHEDULE%")
     def compare_directory(timer: func.TimerRequest) -> None:

@@ -388,7 +388,7 @@ def _a_second(bench: Bench, action: Callable[[], Any], count: int) -> float:
 
 IMPORT = """
 import sys, time
-sys.modules["rich"] = None  # httpx takes it along where it is installed, as it is for the tests; it is not deployed
+sys.modules["click"] = None  # httpx takes it along where it is installed, as it is for the tests; it is not deployed
 began = time.perf_counter()
 import function_app
 seconds = time.perf_counter() - began
