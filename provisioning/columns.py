@@ -168,15 +168,17 @@ def _usual_moment(column: Column) -> Callable[[Any], Any]:
     digits = column.scale
     if not digits:
         return lambda value: typed(value, column)
-    written = re.compile(rf"(\d{{4}}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{{1,{digits}}}))?Z?", re.ASCII)
 
     def formed(value: Any) -> Any:
-        match = written.fullmatch(value) if type(value) is str else None
-        if match is None:
+        if type(value) is not str or value[10:11] != "T" or not value.isascii():
             return typed(value, column)
-        day, clock, fraction = match.groups("")
+        day, clock, fraction = value[:10], value[11:19], value[19:].removesuffix("Z")
+        marked = day[4:5] == day[7:8] == "-" and clock[2:3] == clock[5:6] == ":" and len(clock) == 8
+        fits = not fraction or (fraction[0] == "." and fraction[1:].isdigit() and len(fraction) <= digits + 1)
         moment = f"{day} {clock}"
-        return f"{moment}.{fraction:0<{digits}}" if _exists(datetime, moment) else typed(value, column)
+        if not marked or not fits or not _exists(datetime, moment):
+            return typed(value, column)
+        return f"{moment}.{fraction[1:]:0<{digits}}"
 
     return formed
 

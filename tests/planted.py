@@ -807,7 +807,7 @@ INGEST = (
     ),
     _mistake(
         "a name given twice goes unnoticed where another has a space before its colon",
-        _in("provisioning/bodies.py", "if not any(spaced in text for spaced in _SPACED):", "if True:"),
+        _in("provisioning/bodies.py", "if '\" :' not in text and not any(", "if not any("),
         "test_bodies.py::test_what_is_not_strictly_json_is_refused_and_not_repeated",
     ),
     _mistake(

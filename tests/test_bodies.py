@@ -140,6 +140,7 @@ def test_json_is_read_as_it_is(text: bytes, document: Any) -> None:
         ('{"a": {"x": 1, "x": 1}}', "one name twice"),
         ('{"x": 1, "\\u0078": 2}', "one name twice"),
         ('[{"a" :1, "a" :2}]', "one name twice"),
+        ('{"a" :1, "b": {"x": 1, "x": 2}}', "one name twice"),
         ('{"a"\n:1, "b": {"x": 1, "x": 2}}', "one name twice"),
         ('{"a"\t:1, "b": {"x": 1, "x": 2}}', "one name twice"),
         ('{"a"\r:1, "b": [{"x": 1, "x": 2}]}', "one name twice"),
