@@ -24,7 +24,7 @@ AT_ONCE = 2
 PATIENCE = 600
 """Seconds for the tests of one mistake."""
 
-HISTORIES = "0:100"
+HISTORIES = "0:200"
 """Which of the simulated world's histories are played: no mistake needs more of them to be seen."""
 
 _LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "*.db")
