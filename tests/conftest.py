@@ -5,7 +5,9 @@ Database=…; a scratch database beside it is made and dropped). Without it the 
 no driver is needed.
 """
 
+import contextlib
 import gc
+import importlib
 import json
 import logging
 import os
@@ -303,10 +305,32 @@ def _told(terminalreporter: Any) -> list[str]:
     return [f"{what}: {count}" + ("" if of is None else f" of {of} hit") for what, (count, of) in sorted(sums.items())]
 
 
-def pytest_collection_finish() -> None:
-    """What was imported and collected stays to the end: no collection of garbage needs to look through it again."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[Any]:
+    """What is imported and collected stays to the end: no collection of garbage needs to look through it.
+
+    Of several workers, each begins with another share of the modules: most of them have then been compiled by
+    somebody else, with what pytest makes of their assertions, by the time one comes to them.
+    """
+    gc.disable()
+    try:
+        _import_another_share_first(session.config)
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
+def _import_another_share_first(config: pytest.Config) -> None:
+    worker = getattr(config, "workerinput", None)
+    if worker is None or config.args_source is not config.ArgsSource.TESTPATHS:
+        return
+    modules = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py"))
+    begin = len(modules) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    for module in [*modules[begin:], *modules[:begin]]:
+        with contextlib.suppress(Exception):  # told where it is collected
+            importlib.import_module(f"tests.{module}")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
-from scim2_models import BulkRequest, EnterpriseUser, Extension, User
 
 from provisioning import database, jobs, ledger, migration, mirror, plan, scim, tables
 from provisioning.database import Database
@@ -31,6 +30,7 @@ from tests.conftest import employ, finish
 from tests.emulators import entra
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
+from tests.scim_models import BulkRequest, EnterpriseUser, Extension, User
 from tests.test_plan import NOW, rules
 
 HR = "urn:ietf:params:scim:schemas:extension:hr:2.0:User"
