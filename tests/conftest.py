@@ -20,6 +20,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from provisioning import database, jobs, migration, review
 from provisioning.database import Database
@@ -52,6 +53,16 @@ TABLES = (
 )
 PASSWORD = "emulated-password"
 SHARES = ("sent", "unchanged", "held", "parked", "deferred")
+ALONE = ("test_kill_points", "test_world_model", "test_storms", "test_world")
+"""Modules of which a single test takes long, the longest first."""
+
+LONG = (
+    *("test_browser", "test_properties", "test_sending", "test_least_privilege", "test_around_the_guards"),
+    *("test_comparing", "test_hostile_hr", "test_walk_through", "test_described", "test_presets", "test_first_load"),
+    *("test_several", "test_doctor", "test_review", "test_exports", "test_command_line", "test_acceptance"),
+)
+"""Modules that take long together."""
+
 NAMED = Selection(limit=100_000)
 """An operator who says how many go: a first load that needs no approval."""
 
@@ -303,6 +314,28 @@ def _told(terminalreporter: Any) -> list[str]:
                 before[0] += value[1]
                 before[1] = before[1] if value[2] is None else (before[1] or 0) + value[2]
     return [f"{what}: {count}" + ("" if of is None else f" of {of} hit") for what, (count, of) in sorted(sums.items())]
+
+
+class _LongFirst(LoadScopeScheduling):
+    """A module goes to one worker, which makes what its tests share once; of the longest, each test goes by itself."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = Path(nodeid.partition("::")[0]).stem
+        return nodeid if module in ALONE else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _LongFirst | None:
+    if config.getoption("dist") != "load":
+        return None
+    config.option.loadscopereorder = False  # which would put the modules of most tests first
+    return _LongFirst(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, and the shortest in the end, so that of several workers none is left alone with much."""
+    places = {module: place for place, module in enumerate((*ALONE, *LONG))}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
 
 
 @pytest.hookimpl(wrapper=True)
