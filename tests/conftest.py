@@ -6,11 +6,13 @@ no driver is needed.
 """
 
 import contextlib
+import functools
 import gc
 import importlib
 import json
 import logging
 import os
+import pickle
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -162,9 +164,14 @@ def db(connection_string: str, clock: MovedClock) -> Iterator[Database]:
 @pytest.fixture
 def hr() -> Iterator[HrEmulator]:
     """An HR API with a hundred invented people behind basic auth."""
-    invented = people.invent(100, today=datetime(2026, 11, 22, tzinfo=UTC).date())
-    with HrEmulator(invented, {"basic": ("svc", PASSWORD)}) as emulator:
+    with HrEmulator(pickle.loads(_invented()), {"basic": ("svc", PASSWORD)}) as emulator:  # noqa: S301 - our own
         yield emulator
+
+
+@functools.cache
+def _invented() -> bytes:
+    """They are the same each time; to invent them takes longer than many a test."""
+    return pickle.dumps(people.invent(100, today=datetime(2026, 11, 22, tzinfo=UTC).date()))
 
 
 @pytest.fixture
