@@ -11,13 +11,15 @@ from pathlib import Path
 
 import azure.functions as func
 
-from provisioning import aftermath, callers, comparing, console, errors, jobs, person, review, runs
+from provisioning import aftermath, callers, console, errors, jobs, person, review, runs
 from provisioning.runs import Report
 from provisioning.settings import COMPARE, DATABASE, GRAPH, HR, Settings
 
 logger = logging.getLogger(__name__)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+runs.collect_seldom()
 
 OPENAPI = Path(__file__).parent / "provisioning" / "openapi.json"
 
@@ -72,6 +74,7 @@ def collect_outcomes(timer: func.TimerRequest) -> None:
 
 
 if os.environ.get(COMPARE):  # off unless it is set: the host would fail over a schedule that is not there
+    from provisioning import comparing
 
     @app.timer_trigger(arg_name="timer", schedule="%COMPARE_SCHEDULE%")
     def compare_directory(timer: func.TimerRequest) -> None:

@@ -1,7 +1,7 @@
 """What a response looks like: its records → the columns of a table that holds them 1:1. Pure.
 
 Only counts, lengths and types leave this module, never a value. A value that is looked at here is looked at as the
-ingest looks at it (`mirror.flatten`, `mirror.typed`), so that what was seen fits the table that is made for it.
+ingest looks at it (`mirror.flatten`, `columns.typed`), so that what was seen fits the table that is made for it.
 """
 
 import re
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from provisioning import mirror
+from provisioning import columns, mirror
+from provisioning.columns import Column
 from provisioning.errors import WrongUsage
-from provisioning.mirror import Column
 from provisioning.spelling import AS_IT_COMES, NUMBERED, Spelling
 
 MOST_COLUMNS = 1000
@@ -379,7 +379,7 @@ def _as_number(spelling: Spelling, text: str) -> int | Decimal | str:
 
 def _fits(value: Any, column: Column) -> bool:
     try:
-        mirror.typed(value, column)
+        columns.typed(value, column)
     except ValueError:
         return False
     return True

@@ -1,21 +1,15 @@
 """What a fetch means for a table: records and the table's columns → rows to insert or update, and who is rejected why.
 
-Pure. Values are brought to one form a type, so that what HR says and what the table holds can be compared exactly:
-text by code point, times to the precision the column keeps, numbers as numbers.
+Pure. What HR says is brought to the form that the table's values have (`columns`), so that they are compared exactly.
 """
 
 import functools
-import re
-import struct
-import sys
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from provisioning import spelling
+from provisioning.columns import TEXTS, Column, as_text, form, forms, held
 from provisioning.spelling import Spelling
 
 Record = Mapping[str, Any]
@@ -35,48 +29,8 @@ MOST_TOLD = 500
 LONGEST_WORD, LONGEST_KEY = 64, 900
 """Characters of a key or a field's name that are told, and by which keys that fit no column are told apart."""
 
-_INTEGERS = {
-    "bit": (0, 1),
-    "tinyint": (0, 2**8 - 1),
-    "smallint": (-(2**15), 2**15 - 1),
-    "int": (-(2**31), 2**31 - 1),
-    "bigint": (-(2**63), 2**63 - 1),
-}
-_TEXTS = ("varchar", "nvarchar", "char", "nchar")
-_DECIMALS = ("decimal", "numeric", "money", "smallmoney")
-_DATE = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]00:?00)?)?", re.ASCII)
-_TIME = re.compile(r"(\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?", re.ASCII)
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ]([\d:.]+)(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column as the database's catalogue describes it; `length` in UTF-16 units or bytes, -1 for max."""
-
-    name: str
-    type: str
-    length: int = 0
-    precision: int = 0
-    scale: int = 0
-    nullable: bool = True
-    writable: bool = True
-    code_page: int = 1252
-
-    @property
-    def declaration(self) -> str:
-        """The type as T-SQL writes it."""
-        if self.type in _TEXTS:
-            return f"{self.type}({'max' if self.length < 0 else self.length})"
-        if self.type in ("datetime2", "time"):
-            return f"{self.type}({self.scale})"
-        if self.type in ("decimal", "numeric"):
-            return f"{self.type}({self.precision or 18}, {self.scale})"
-        return self.type
-
-    @property
-    def read_as_text(self) -> bool:
-        """Whether a driver would cut its values, so that they are read as text."""
-        return self.type in ("datetime2", "time")
+ROWS_ALIKE = 250
+"""So many records are looked at column by column; where one of them is unlike the others, each by itself."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +56,11 @@ class Table:
         return tuple((c.name, c.nullable, form(c)) for c in self.columns)
 
     @functools.cached_property
+    def together(self) -> tuple[tuple[str, Callable[[Sequence[Any]], Sequence[Any]]], ...]:
+        """Each column's name, and what brings the values of many records to their form."""
+        return tuple((c.name, forms(c)) for c in self.columns)
+
+    @functools.cached_property
     def key_form(self) -> Callable[[Any], Any]:
         """What brings a key to its form."""
         return form(self.key)
@@ -110,7 +69,7 @@ class Table:
         """A row of the table as the database gave it, in the same forms; `row` itself where it is no other."""
         if row is not None and list(row) == self.names:
             given = tuple(row.values())
-            if given == cells or given == tuple(map(_as_text, cells)):
+            if given == cells or given == tuple(map(as_text, cells)):
                 return row
         return {c.name: held(cell, c) for c, cell in zip(self.columns, cells, strict=True)}
 
@@ -178,9 +137,14 @@ class Fetch:
     _fitting: list[int] = field(default_factory=list)
     _unfit: dict[str, int] = field(default_factory=dict)
 
-    def take(self, records: Iterable[Any]) -> list[Values]:
+    def take(self, records: Sequence[Any]) -> list[Values]:
         """The rows of a page that the table can hold, under the key the table spells; the others are rejected."""
-        return [row for record in records if (row := self._row(record)) is not None]
+        rows: list[Values] = []
+        for at in range(0, len(records), ROWS_ALIKE):
+            some = records[at : at + ROWS_ALIKE]
+            found = self._together(some)
+            rows += [row for record in some if (row := self._row(record)) is not None] if found is None else found
+        return rows
 
     def changes(self, rows: list[Values], held: Mapping[str, Values]) -> list[tuple[bool, Values]]:
         """Those rows that differ from what the table holds, each with whether it is new."""
@@ -190,7 +154,7 @@ class Fetch:
             if before is None:
                 self.inserted += 1
                 changed.append((True, row))
-            elif before == row:
+            elif before is row or before == row:
                 self.unchanged += 1
             else:
                 self.updated += 1
@@ -240,6 +204,70 @@ class Fetch:
         """Keys that the table holds and this fetch did not have."""
         return [stored for canonical, stored in self.held_keys.items() if canonical not in self.seen]
 
+    def _together(self, records: Sequence[Any]) -> list[Values] | None:
+        """The rows of records that have the same fields, where nothing is wrong with any of them; else None.
+
+        What `_row` makes of each of them, and in a fraction of the time.
+        """
+        try:
+            fields = by_field(records)
+        except RecursionError:
+            return None
+        sorted_out = None if fields is None else self._by_column(fields)
+        if sorted_out is None:
+            return None
+        given, unknown = sorted_out
+        nothing = [None] * len(records)
+        if not _UNKEYED.isdisjoint(map(type, given.get(self.table.key.name, nothing))):
+            return None
+        try:
+            cells = [formed(given.get(name, nothing)) for name, formed in self.table.together]
+        except ValueError:
+            return None
+        place = self.table.names.index(self.table.key.name)
+        keys = [canonical_key(key) for key in cells[place]]
+        seen = set(keys)
+        if len(seen) < len(records) or "" in seen or not seen.isdisjoint(self.seen):
+            return None
+        if self.table.key.type in TEXTS:
+            cells[place] = list(map(self.held_keys.get, keys, cells[place]))
+        self.fetched += len(records)
+        self.seen |= seen
+        self._note_fields(given, unknown, len(records))
+        return [dict(zip(self.table.names, row, strict=True)) for row in zip(*cells, strict=True)]
+
+    def _by_column(self, fields: "Fields") -> tuple["Fields", "Fields"] | None:
+        """The values of columns, and those of fields without one; None where each record must be looked at."""
+        given: dict[str, Sequence[Any]] = {}
+        unknown: dict[str, Sequence[Any]] = {}
+        respelled, source = self.spelling.respelled, self._source_column
+        for name, values in self.spelling.columns(fields):
+            column = self.table.as_spelled[name]
+            if column is None:
+                unknown[name] = values
+                continue
+            if column.name in given or column is source:
+                return None
+            given[column.name] = values
+            if column.type in respelled:
+                try:
+                    given[column.name] = [self.spelling.meant(value, column.type) for value in values]
+                except ValueError:
+                    return None
+        if source:
+            given[source.name] = [self.spelling.source] * len(next(iter(fields.values()), ()))
+        return given, unknown
+
+    def _note_fields(self, given: "Fields", unknown: "Fields", count: int) -> None:
+        """Which fields so many records had, and which columns got values."""
+        self._fields.update(given)
+        self._fitting = self._fitting or [0] * len(self.table.columns)
+        for place, name in enumerate(self.table.names):
+            if name in given:
+                self._fitting[place] += count - given[name].count(None)
+        for name, values in unknown.items():
+            self._note_unknown(name, next((value for value in values if value is not None), None))
+
     def _row(self, record: Any) -> Values | None:
         self.fetched += 1
         if not isinstance(record, Mapping):
@@ -265,7 +293,7 @@ class Fetch:
         if reasons or wrong:
             self._reject(record, str(key), reasons + wrong)
             return None
-        if self.table.key.type in _TEXTS:
+        if self.table.key.type in TEXTS:
             row[self.table.key.name] = self.held_keys.get(canonical, row[self.table.key.name])
         return row
 
@@ -353,6 +381,44 @@ class Fetch:
                 self._emptied[name] = self._emptied.get(name, 0) + 1
 
 
+Fields = Mapping[str, Sequence[Any]]
+"""The values that many records have of each field."""
+
+_UNKEYED = frozenset((type(None), bool, list))
+"""What is no key."""
+
+
+def by_field(records: Sequence[Any]) -> Fields | None:
+    """Fields of many records, as `flatten` names them; None where the records do not all have the same.
+
+    An object that is null in some of them is a field of its own, too, which is null.
+    """
+    if not all(issubclass(kind, dict) for kind in set(map(type, records))) or len(set(map(tuple, records))) != 1:
+        return None
+    found: dict[str, Sequence[Any]] = {}
+    for name, values in zip(records[0], zip(*map(dict.values, records), strict=True), strict=True):
+        has_objects = any(issubclass(kind, dict) for kind in set(map(type, values)))
+        fields = _of_objects(name, values) if has_objects else {name: values}
+        if fields is None or not found.keys().isdisjoint(fields):
+            return None
+        found.update(fields)
+    return found
+
+
+def _of_objects(name: str, values: Sequence[Any]) -> Fields | None:
+    """The same for the objects that one field holds, or null."""
+    inner = by_field([value for value in values if value is not None])
+    if not inner:
+        return None
+    if None not in values:
+        return {f"{name}_{within}": parts for within, parts in inner.items()}
+    found: dict[str, Sequence[Any]] = {name: [None] * len(values)}
+    for within, parts in inner.items():
+        left = iter(parts)
+        found[f"{name}_{within}"] = [None if value is None else next(left) for value in values]
+    return found
+
+
 def flatten(record: Record) -> Iterable[tuple[str, Any]]:
     """Fields of a record, nested objects joined with `_`: {"Name": {"FirstName": …}} → Name_FirstName."""
     found: Values = {}
@@ -394,254 +460,3 @@ def told(word: str) -> str:
     """A key or a field's name as it may stand in a line of text: cut, and escaped where it would be no single line."""
     word = word[:LONGEST_WORD] + ("…" if len(word) > LONGEST_WORD else "")
     return word if word.isprintable() else ascii(word)[1:-1]
-
-
-def typed(value: Any, column: Column) -> Any:
-    """A value in the one form of its column's type, None included. Raises ValueError, which never tells the value."""
-    if value is None or (value == "" and column.type not in _TEXTS):
-        if not column.nullable:
-            raise ValueError("is empty, and the column needs a value")
-        return None
-    if isinstance(value, list):
-        raise ValueError("is a list; a column holds one value")
-    if column.type in _INTEGERS:
-        return _integer(value, *_INTEGERS[column.type])
-    form = _FORMS.get(column.type)
-    if form is None:
-        raise ValueError(f"the ingest does not fill columns of type {column.type}")
-    return form(value, column)
-
-
-def form(column: Column) -> Callable[[Any], Any]:
-    """`typed` for one column, made once: the usual value of its type is taken at a glance, any other looked into."""
-    make = _USUAL.get(column.type)
-    return make(column) if make else lambda value: typed(value, column)
-
-
-def held(value: Any, column: Column) -> Any:
-    """What the database gave for a column, in the same form. What cannot be read counts as different from anything."""
-    if value is None or (type(value) is str and column.type in ("varchar", "nvarchar")):
-        return value
-    if type(value) is int and column.type in _INTEGERS:
-        return value
-    try:
-        return typed(int(value) if isinstance(value, bool) else _plain(value), column)
-    except ValueError:
-        return (value,)
-
-
-def _as_text(cell: Any) -> Any:
-    """A cell as it is kept here where its form is the driver's text of it: dates and numbers of SQL Server."""
-    return str(cell) if type(cell) in (date, Decimal) else cell
-
-
-def _plain(value: Any) -> Any:
-    return (
-        value.isoformat(sep=" ")
-        if isinstance(value, datetime)
-        else value.isoformat()
-        if isinstance(value, date)
-        else value
-    )
-
-
-def _usual_text(column: Column) -> Callable[[Any], Any]:
-    most = column.length if column.length >= 0 else sys.maxsize
-
-    def formed(value: Any) -> Any:
-        if type(value) is str and len(value) <= most and value.isascii() and "\0" not in value:
-            return value
-        return typed(value, column)
-
-    return formed
-
-
-def _usual_integer(column: Column) -> Callable[[Any], Any]:
-    least, most = _INTEGERS[column.type]
-
-    def formed(value: Any) -> Any:
-        return value if type(value) is int and least <= value <= most else typed(value, column)
-
-    return formed
-
-
-def _usual_bit(column: Column) -> Callable[[Any], Any]:
-    def formed(value: Any) -> Any:
-        return int(value) if value is True or value is False else typed(value, column)
-
-    return formed
-
-
-def _usual_date(column: Column) -> Callable[[Any], Any]:
-    def formed(value: Any) -> Any:
-        dashed = type(value) is str and len(value) == 10 and value[4] == value[7] == "-"
-        return value if dashed and _exists(date, value) else typed(value, column)
-
-    return formed
-
-
-def _usual_moment(column: Column) -> Callable[[Any], Any]:
-    digits = column.scale
-    if not digits:
-        return lambda value: typed(value, column)
-    written = re.compile(rf"(\d{{4}}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{{1,{digits}}}))?Z?", re.ASCII)
-
-    def formed(value: Any) -> Any:
-        match = written.fullmatch(value) if type(value) is str else None
-        if match is None:
-            return typed(value, column)
-        day, clock, fraction = match.groups("")
-        moment = f"{day} {clock}"
-        return f"{moment}.{fraction:0<{digits}}" if _exists(datetime, moment) else typed(value, column)
-
-    return formed
-
-
-def _exists(kind: type[date], text: str) -> bool:
-    """Whether the calendar has such a day, or such a second."""
-    try:
-        kind.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-_USUAL: Mapping[str, Callable[[Column], Callable[[Any], Any]]] = {
-    "varchar": _usual_text,
-    "nvarchar": _usual_text,
-    **dict.fromkeys(_INTEGERS, _usual_integer),
-    "bit": _usual_bit,
-    "date": _usual_date,
-    "datetime2": _usual_moment,
-}
-
-
-def _text(value: Any, column: Column) -> str:
-    text = ("true" if value else "false") if isinstance(value, bool) else str(value)
-    if "\0" in text:
-        raise ValueError("has a NUL character")
-    wide = column.type in ("nvarchar", "nchar")
-    if text.isascii() and (column.length < 0 or len(text) <= column.length):
-        return text.rstrip(" ") if column.type in ("char", "nchar") else text
-    try:
-        size = len(text.encode("utf-16-le")) // 2
-    except UnicodeEncodeError:
-        raise ValueError("is not valid Unicode") from None
-    if not wide:
-        try:
-            size = len(text.encode("utf-8" if column.code_page == 65001 else f"cp{column.code_page}"))
-        except (UnicodeEncodeError, LookupError):
-            raise ValueError(f"has letters that a {column.type} column of code page {column.code_page} loses") from None
-    if 0 <= column.length < size:
-        raise ValueError(f"{size} {'characters' if wide else 'bytes'}, the column holds {column.length}")
-    return text.rstrip(" ") if column.type in ("char", "nchar") else text
-
-
-def _integer(value: Any, least: int, most: int) -> int:
-    if isinstance(value, bool):
-        value = int(value) if most == 1 else None
-    if isinstance(value, str):
-        word = {"true": "1", "false": "0"}.get(value.lower(), value) if most == 1 else value
-        value = int(word) if re.fullmatch(r"[+-]?\d{1,19}", word.strip(), re.ASCII) else None
-    if isinstance(value, Decimal | float):
-        exact = Decimal(value)
-        whole = exact.is_finite() and exact.adjusted() < 20 and exact == exact.to_integral_value()
-        value = int(exact) if whole else None
-    if not isinstance(value, int):
-        raise ValueError("is not true or false" if most == 1 else "is not a whole number")
-    if not least <= value <= most:
-        raise ValueError(f"is outside {least} to {most}")
-    return value
-
-
-def _date(value: Any, _column: Column) -> str:
-    match = _DATE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if not match:
-        raise ValueError("is not a date (YYYY-MM-DD, without a time of day)")
-    return _day(match[1]).isoformat()
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError("is a date that does not exist") from None
-
-
-def _time(value: Any, column: Column) -> str:
-    match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
-    if not match:
-        raise ValueError("is not a time of day")
-    return _moment(f"2000-01-01T{value.strip()}", column).partition(" ")[2]
-
-
-def _moment(value: Any, column: Column) -> str:
-    """A time in UTC with as many digits as the column keeps; one without an offset stays as it is."""
-    match = _MOMENT.fullmatch(value.strip()) if isinstance(value, str) else None
-    clock = _TIME.fullmatch(match[2] or "00:00:00") if match else None
-    if not match or not clock:
-        raise ValueError("is not a date and time (ISO 8601)")
-    hours, seconds, fraction = clock[1], clock[2] or "00", (clock[3] or "").ljust(9, "0")
-    ticks, rest = divmod(int(fraction), 10 ** (9 - column.scale))
-    ticks += rest * 2 >= 10 ** (9 - column.scale)
-    carried, ticks = divmod(ticks, 10**column.scale)
-    text = f"{_day(match[1])} {hours}:{seconds}"
-    try:
-        moment = datetime.fromisoformat(f"{text}{_offset(match[3])}")
-        if carried or moment.utcoffset():
-            moment = moment.astimezone(UTC) + timedelta(seconds=carried)
-            text = moment.strftime("%Y-%m-%d %H:%M:%S").rjust(19, "0")
-    except (ValueError, OverflowError):
-        raise ValueError("is a time that does not exist") from None
-    return f"{text}.{ticks:0{column.scale}}" if column.scale else text
-
-
-def _offset(text: str | None) -> str:
-    return "+00:00" if text in (None, "Z") else str(text)
-
-
-def _decimal(value: Any, column: Column) -> str:
-    scale = 4 if "money" in column.type else column.scale
-    try:
-        exact = Decimal(str(value)) if not isinstance(value, bool) else None
-        rounded = exact.quantize(Decimal(1).scaleb(-scale)) if exact is not None else None
-    except (InvalidOperation, ValueError):
-        rounded = None
-    if rounded is None or not rounded.is_finite():
-        raise ValueError("is not a number")
-    if len(rounded.as_tuple().digits) > (column.precision or 18):
-        raise ValueError(f"has more digits than {column.declaration} holds")
-    return str(rounded)
-
-
-def _float(value: Any, column: Column) -> float:
-    try:
-        number = _finite(float(value) if not isinstance(value, bool) else float("nan"))
-        return _finite(struct.unpack("f", struct.pack("f", number))[0]) if column.type == "real" else number
-    except (ValueError, OverflowError, struct.error, TypeError):
-        raise ValueError("is not a number") from None
-
-
-def _finite(number: float) -> float:
-    if number != number or number in (float("inf"), float("-inf")):
-        raise ValueError
-    return number
-
-
-def _guid(value: Any, _column: Column) -> str:
-    try:
-        return str(uuid.UUID(str(value))).upper()
-    except ValueError:
-        raise ValueError("is not a uniqueidentifier") from None
-
-
-_FORMS: Mapping[str, Callable[[Any, Column], Any]] = {
-    **dict.fromkeys(_TEXTS, _text),
-    **dict.fromkeys(_DECIMALS, _decimal),
-    "date": _date,
-    "time": _time,
-    "datetime2": _moment,
-    "float": _float,
-    "real": _float,
-    "uniqueidentifier": _guid,
-}

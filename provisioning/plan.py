@@ -1,7 +1,8 @@
 """Who is due, in which order, and who is parked and why. Pure: everything it decides from is handed in."""
 
+import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
@@ -10,6 +11,9 @@ from zoneinfo import ZoneInfo
 
 from provisioning import scim
 from provisioning.scim import ScimMapping, Unsendable, User
+
+ROWS_AT_ONCE = 1000
+"""So many people's hashes are made together."""
 
 LONGEST_ID = 64
 """Characters of an EmployeeId."""
@@ -349,16 +353,15 @@ def _made(people: Iterable[Person], rules: Rules, kept: Callable[[Due, str], G])
     looked_at: dict[str, bool] = {}
     verdicts: dict[str, G | Parked] = {}
     agreed: dict[str, str] = {}
-    for person in people:
+    for person, decided, row_hash in _with_hashes(people, rules):
         key = same_key(person.employee_id)
-        decided = _looked_at(person, rules)
         looked_at[key] = decided or looked_at.get(key, False)
         if not rows.speaks(key, _place(person, rules)):
             continue
         if key not in rows.doubled:
             verdicts.pop(key, None)
             agreed.pop(key, None)
-        verdict, identity = _assess(person, rules, looked_at=decided)
+        verdict, identity = _assess(person, rules, looked_at=decided, row_hash=row_hash)
         if verdict is not None:
             verdicts[key] = kept(verdict, key) if isinstance(verdict, Due) else verdict
         if person.by_hand and _hr_agrees(person, rules):
@@ -373,6 +376,20 @@ def _made(people: Iterable[Person], rules: Rules, kept: Callable[[Due, str], G])
     agreeing = [i for key, i in agreed.items() if key not in rows.doubled]
     tables = {place.table for place in rows.places.values()} - {""}
     return Plan(order(due), parked, looked_at, agreeing, tables)
+
+
+def _with_hashes(people: Iterable[Person], rules: Rules) -> Iterator[tuple[Person, bool, str | None]]:
+    """Each person, whether this job decides about her, and the hash of what goes of her if she is active.
+
+    That is None where nobody knows without looking, and for whoever was never sent: it is compared with what was sent.
+    """
+    left = iter(people)
+    while some := list(itertools.islice(left, ROWS_AT_ONCE)):
+        decided = [_looked_at(person, rules) for person in some]
+        compared = [known and person.sent_hash is not None for known, person in zip(decided, some, strict=True)]
+        hashes = iter(rules.mapping.hashes([p.row for p, c in zip(some, compared, strict=True) if c], rules.time_zone))
+        for person, known, is_compared in zip(some, decided, compared, strict=True):
+            yield person, known, next(hashes) if is_compared else None
 
 
 def user_again(brief: Brief, person: Person, rules: Rules) -> User | None:
@@ -484,8 +501,13 @@ class _State:
     past_last_day: bool
 
 
-def _assess(person: Person, rules: Rules, *, looked_at: bool) -> tuple[Verdict, "_Identity | None"]:
-    """The verdict, and by what she is known, if active and in scope today, or ended and active over there."""
+def _assess(
+    person: Person, rules: Rules, *, looked_at: bool, row_hash: str | None = None
+) -> tuple[Verdict, "_Identity | None"]:
+    """The verdict, and by what she is known, if active and in scope today, or ended and active over there.
+
+    `row_hash`: of what goes of her if she is active, where that is known already.
+    """
     name: _Identity | None = None
     try:
         if not 1 <= len(person.employee_id.strip()) <= LONGEST_ID:
@@ -498,7 +520,7 @@ def _assess(person: Person, rules: Rules, *, looked_at: bool) -> tuple[Verdict, 
         leaves = state.ended and person.was_active
         if leaves or (state.active and state.in_scope):
             name = _identity(person, rules, leaves=leaves)
-        return _verdict(person, state, rules) if looked_at else None, name
+        return _verdict(person, state, rules, row_hash) if looked_at else None, name
     except Unsendable as exc:
         forced, leaver = person.forced_token is not None, isinstance(exc, _Leaver)
         return Parked(person.employee_id, exc.reasons, forced, leaver) if looked_at else None, name
@@ -537,7 +559,7 @@ def _disabled(person: Person, rules: Rules) -> Verdict:
         user = rules.mapping.user(person.row, False, _zone(person, rules))
     else:
         user = scim.inactive(person.employee_id, json.loads(person.sent_user), person.sent_hash)
-    if not _must_go(person, user, rules):
+    if not _must_go(person, user.hash, rules):
         return None
     if refused := _refused(person, user):
         return refused
@@ -575,7 +597,7 @@ def _state(person: Person, rules: Rules) -> _State:
     return _State(zone, valid_to, _in_scope(person, rules), ended, early, active, past)
 
 
-def _verdict(person: Person, state: _State, rules: Rules) -> Verdict:
+def _verdict(person: Person, state: _State, rules: Rules, row_hash: str | None) -> Verdict:
     if state.ended and not person.known:
         return _cannot(person, "ended (ValidTo), and never sent: there is no account to disable")
     perhaps_active = person.was_active or person.retry or _in_doubt(person, rules)
@@ -586,10 +608,13 @@ def _verdict(person: Person, state: _State, rules: Rules) -> Verdict:
         return None
     if not person.known and rules.is_forgotten(person.employee_id):
         return Parked(person.employee_id, (FORGOTTEN,), person.forced_token is not None)
+    goes_as_hashed = person.known and state.active and state.zone is rules.time_zone
+    if row_hash is not None and goes_as_hashed and not _must_go(person, row_hash, rules):
+        return None
     user = _user(person, state, rules, leaves=must_be_disabled)
     if rules.why_unnamed and not person.known and user.user_name == person.employee_id:
         return Parked(person.employee_id, (rules.why_unnamed(person.employee_id),), person.forced_token is not None)
-    if not _must_go(person, user, rules):
+    if not _must_go(person, user.hash, rules):
         return None
     if refused := _refused(person, user):
         return refused
@@ -634,8 +659,8 @@ def _before_start(person: Person, rules: Rules, *, early: bool) -> bool:
     return rules.prehire_active and (not early or person.forced_token is not None)
 
 
-def _must_go(person: Person, user: User, rules: Rules) -> bool:
-    if user.hash != person.sent_hash or person.forced_token is not None or _in_doubt(person, rules):
+def _must_go(person: Person, user_hash: str, rules: Rules) -> bool:
+    if user_hash != person.sent_hash or person.forced_token is not None or _in_doubt(person, rules):
         return True
     if rules.job is Job.RESEND or (person.retry and rules.job in (Job.UPDATE, Job.RECONCILE)):
         return True

@@ -6,8 +6,9 @@ take. Comments hold names, types and counts; no value of anybody.
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from provisioning.columns import Column
 from provisioning.inference import Field, LeftOut, Shape
-from provisioning.mirror import Column, told
+from provisioning.mirror import told
 from provisioning.recognition import GIVEN_NAME, Line, Recognised
 from provisioning.rights import APP_ROLE
 

@@ -145,8 +145,11 @@ class ScimMapping:
     def raw_active(self, row: Sequence[Any]) -> bool:
         """What the view says of `active`. Raises Unsendable where it says nothing."""
         attribute = self.attributes[self._active]
+        raw = row[attribute.position]
+        if type(raw) is int and raw in (0, 1):
+            return raw == 1
         try:
-            found = attribute.value(row[attribute.position], _UTC)
+            found = attribute.value(raw, _UTC)
         except ValueError as exc:
             raise Unsendable([f"active {exc}"]) from None
         if found is None:
@@ -198,6 +201,39 @@ class ScimMapping:
         external_id, user_name = values[self._external_id], values[self._user_name]
         return User(employee_id, external_id, user_name, active, manager, tuple(values), self._hash(values))
 
+    def hashes(self, rows: Sequence[Sequence[Any]], zone: ZoneInfo) -> list[str | None]:
+        """The hash of what `user` makes of each of these rows, were she active, for whoever needs no more than that.
+
+        Column by column, in a fraction of the time. None for a row of which `user` must tell.
+        """
+        if not self.explicit_nulls or not rows:
+            return [None] * len(rows)
+        columns = list(zip(*map(self._taken, rows), strict=True))
+        encoded = [self._encoded(place, columns[place], zone) for place in self._order]
+        return [
+            None if None in texts else hashlib.sha256(self._prefix + f"[{', '.join(texts)}]".encode()).hexdigest()
+            for texts in zip(*encoded, strict=True)
+        ]
+
+    def _encoded(self, place: int, values: Sequence[Any], zone: ZoneInfo) -> Sequence[Any]:
+        """An attribute of many people as their hashes have it; None where a value does not fit it."""
+        if place == self._active:
+            return ["true"] * len(values)
+        as_it_is, attribute = self._cells[place]
+        texts = set(map(type, values)) <= _TEXT_OR_NONE
+        if texts and as_it_is and _is_whole("".join(filter(None, values))):
+            return [encode_basestring_ascii(value) if value else "null" for value in values]
+
+        def encoded(raw: Any) -> str | None:
+            try:
+                return _as_json(attribute.value(raw, zone))
+            except ValueError:
+                return None
+
+        if texts:  # days, which many people share
+            return list(map({raw: encoded(raw) for raw in set(values)}.__getitem__, values))
+        return list(map(encoded, values))
+
     def _unfit_names(self, employee_id: str, values: Sequence[Any], told: Sequence[str]) -> Iterator[str]:
         """What is wrong with the names a person goes by, apart from what was `told` of these attributes."""
         external_id, user_name = values[self._external_id], values[self._user_name]
@@ -232,16 +268,18 @@ class ScimMapping:
 
     @staticmethod
     def _text(attribute: Attribute, row: Sequence[Any]) -> str | None:
+        raw = row[attribute.position]
+        if raw and type(raw) is str and attribute.at is None and attribute.kind == "string" and raw.isascii():
+            return raw
         try:
-            found = attribute.value(row[attribute.position], _UTC)
+            found = attribute.value(raw, _UTC)
         except ValueError:
             return None
         return None if found is None else str(found)
 
     def _hash(self, values: Sequence[Any]) -> str:
         if self.explicit_nulls:
-            in_order = [encode_basestring_ascii(v) if type(v) is str else _as_json(v) for v in self._in_order(values)]
-            text = f"[{', '.join(in_order)}]"
+            text = f"[{', '.join(map(_as_json, self._in_order(values)))}]"
         else:
             text = json.dumps([[self.attributes[i].path, values[i]] for i in self._order if values[i] is not None])
         return hashlib.sha256(self._prefix + text.encode()).hexdigest()
@@ -361,6 +399,8 @@ def bulk_request(resources: Sequence[tuple[str, Mapping[str, Any]]]) -> bytes:
 
 def _as_json(value: Any) -> str:
     """As `json.dumps`, which takes ten times as long for what is no more than a word."""
+    if type(value) is str:
+        return encode_basestring_ascii(value)
     if value is None:
         return "null"
     if value is True or value is False:
@@ -608,4 +648,5 @@ def _in_utc(moment: datetime) -> str:
 
 
 _UTC = ZoneInfo("UTC")
+_TEXT_OR_NONE = frozenset((str, type(None)))
 _KINDS = {"string": _string, "boolean": _boolean, "integer": _integer, "dateTime": _date_time}

@@ -31,6 +31,9 @@ LONGEST_WORDS = 300
 MADE_READY_IN = 0.14
 """Seconds that making a request ready may take without slowing the pace: at most 37 calls in any 5 s all the same."""
 
+LOOKS_FOR_FORCED_EVERY = 0.5
+"""Seconds: whoever is forced goes before all others who wait then, and a look is a round trip to the database."""
+
 RESERVED_OF_100 = 5
 """Of 100 calls, so many are kept for resyncs."""
 
@@ -138,6 +141,7 @@ class Sender:
         self._in_doubt: set[str] = set()
         self._waiting_refusals: list[tuple[Due, str]] = []
         self._blocked = self._succeeded = self._check_names = False
+        self._looks_again = float("-inf")
         self._begun = self._given_up = self._systematic = self._extra_calls = 0
 
     def run(self, due: Sequence[str], parked: Iterable[Parked] = (), *, check_names: bool = False) -> Tally:
@@ -215,6 +219,7 @@ class Sender:
     def _take_forced(self) -> None:
         """Whoever was forced since goes first, also somebody whom this run has dealt with already."""
         waiting = {plan.same_key(i) for i in self._forced}
+        self._looks_again = self._clock.monotonic() + LOOKS_FOR_FORCED_EVERY
         for employee_id, token in self._ledger.forced():
             key = plan.same_key(employee_id)
             if key in waiting or token in self._seen_tokens:
@@ -253,7 +258,8 @@ class Sender:
         """The next request of up to 50, its people read afresh, its intents written."""
         if not self._may_begin():
             return None
-        self._take_forced()
+        if self._clock.monotonic() >= self._looks_again:
+            self._take_forced()
         while self._work_left():
             ids = self._next_ids()
             if not ids:

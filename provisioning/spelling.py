@@ -4,7 +4,7 @@ Pure. Comes before the table's typing, for the pages of an ingest and the single
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -72,6 +72,17 @@ class Spelling:
         if self.key_prefix:
             flattened = ((name, self._prefixed(name, value)) for name, value in flattened)
         return iter(flattened)
+
+    def columns(self, fields: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, Sequence[Any]]]:
+        """The same for many records that have the same fields, of which each has its values."""
+        for name, values in fields.items():
+            if not self._selected(name):
+                continue
+            column = self._renamed.get(name.casefold(), name)
+            given = [self._none(value) for value in values] if self.null_values else values
+            if self.key_prefix and column.casefold() in self._key_columns:
+                given = [self._prefixed(column, value) for value in given]
+            yield column, given
 
     @property
     def respelled(self) -> tuple[str, ...]:

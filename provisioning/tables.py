@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from provisioning import database, holds, mirror, views
+from provisioning import columns, database, holds, mirror, views
+from provisioning.columns import Column
 from provisioning.database import Database
 from provisioning.errors import SettingsError
-from provisioning.mirror import Column, Fetch, Table, Values
+from provisioning.mirror import Fetch, Table, Values
 from provisioning.scim import HR_KEY, HR_TABLE
 from provisioning.source import Resource, Source
 
@@ -60,7 +61,7 @@ def _unfilled(table: Table, resource: Resource) -> Iterator[str]:
         yield f"has no column {spelling.source_column}, its source_column; add one: add-columns {table.name}"
         return
     try:
-        mirror.typed(spelling.source, column)
+        columns.typed(spelling.source, column)
     except ValueError as exc:
         yield f"cannot keep the name of the HR system in {column.name}, its source_column: {exc}."
 
@@ -174,7 +175,7 @@ def key(db: Database, table: Table, wanted: str) -> dict[str, str]:
 
 
 def _keys(table: Table, rows: Iterable[Sequence[Any]]) -> dict[str, str]:
-    found = (mirror.held(row[0], table.key) for row in rows)
+    found = (columns.held(row[0], table.key) for row in rows)
     return {mirror.canonical_key(key): key for key in found}
 
 

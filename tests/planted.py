@@ -193,7 +193,7 @@ LEDGER_MISTAKES = (
         "a clock window instead of the ledger: what HR stamped after the last send",
         _in(
             PLAN,
-            "if user.hash != person.sent_hash or person.forced",
+            "if user_hash != person.sent_hash or person.forced",
             "if not person.sent or (person.modified or '') > f'{person.sent_at:%Y-%m-%d %H:%M:%S}' or person.forced",
         ),
         "test_world.py::test_nobody_is_lost_stale_phantom_oversent_or_late",
@@ -434,8 +434,8 @@ GUARD_MISTAKES = (
             Edit(MIRROR, "        self.seen.add(canonical)\n", ""),
             Edit(
                 MIRROR,
-                "        if self.table.key.type in _TEXTS:\n            row[",
-                "        self.seen.add(canonical)\n        if self.table.key.type in _TEXTS:\n            row[",
+                "        if self.table.key.type in TEXTS:\n            row[",
+                "        self.seen.add(canonical)\n        if self.table.key.type in TEXTS:\n            row[",
             ),
         ),
         "test_mirror.py::test_a_rejected_record_is_present",
@@ -522,7 +522,7 @@ PAYLOAD = (
     ),
     _mistake(
         "another version hashes the same people otherwise, so that everybody is sent again",
-        _in(SCIM, "', '.join(in_order)", "','.join(in_order)"),
+        _in(SCIM, "', '.join(map(_as_json,", "','.join(map(_as_json,"),
         "test_scim.py::test_a_hash_stays_what_it_was_since_another_is_another_send_of_everybody",
     ),
     _mistake(
@@ -760,20 +760,55 @@ INGEST = (
         "fitter is Fitter",
         _in(
             MIRROR,
-            "            elif before == row:\n",
+            "            elif before is row or before == row:\n",
             "            elif str(before).casefold() == str(row).casefold():\n",
         ),
         "test_ingest.py::test_only_what_differs_is_written_even_by_one_letters_case",
     ),
     _mistake(
         "every row is written every hour",
-        _in(MIRROR, "            elif before == row:\n", "            elif False:\n"),
+        _in(MIRROR, "            elif before is row or before == row:\n", "            elif False:\n"),
         "test_ingest.py::test_a_quiet_round_writes_nothing",
     ),
     _mistake(
         "a row is unchanged whatever the table holds",
-        _in(MIRROR, "if given == cells or given == tuple(map(_as_text, cells)):", "if True:"),
+        _in(MIRROR, "if given == cells or given == tuple(map(as_text, cells)):", "if True:"),
         "test_mirror.py::test_a_row_is_itself_only_where_the_table_holds_just_that",
+    ),
+    _mistake(
+        "whoever is forced waits for all who were due before her",
+        _in(SEND, "LOOKS_FOR_FORCED_EVERY = 0.5", "LOOKS_FOR_FORCED_EVERY = 3600.0"),
+        "test_sending.py::test_whoever_is_forced_while_many_wait_goes_before_most_of_them",
+    ),
+    _mistake(
+        "a leaver who went as active just so is as she was sent",
+        _in(PLAN, "goes_as_hashed = person.known and state.active and", "goes_as_hashed = person.known and"),
+        "test_properties.py::test_whoever_is_looked_at_among_all_others_is_judged_as_by_herself",
+    ),
+    _mistake(
+        "a text that cannot be sent has a hash all the same",
+        _in("provisioning/scim.py", 'and _is_whole("".join(filter(None, values)))', "and True"),
+        "test_properties.py::test_hashes_made_together_are_those_of_each_user",
+    ),
+    _mistake(
+        "of a page looked at together, a second record with one key is written, too",
+        _in(MIRROR, ' or "" in seen or not seen.isdisjoint(self.seen):', ' or "" in seen:'),
+        "test_properties.py::test_records_looked_at_together_become_what_each_of_them_becomes_by_itself",
+    ),
+    _mistake(
+        "of a page looked at together, two fields for one column are one",
+        _in(MIRROR, "if column.name in given or column is source:", "if column is source:"),
+        "test_properties.py::test_records_looked_at_together_become_what_each_of_them_becomes_by_itself",
+    ),
+    _mistake(
+        "a text that came before fits every column",
+        _in("provisioning/columns.py", "fit and whole.isascii()", "whole.isascii()"),
+        "test_mirror.py::test_values_looked_at_together_are_what_each_of_them_is",
+    ),
+    _mistake(
+        "a name given twice goes unnoticed where another has a space before its colon",
+        _in("provisioning/bodies.py", "if '\" :' not in text and not any(", "if not any("),
+        "test_bodies.py::test_what_is_not_strictly_json_is_refused_and_not_repeated",
     ),
     _mistake(
         "a field that comes twice is looked at once",

@@ -38,6 +38,7 @@ LAYERS = (
     {
         "send",
         "hr",
+        "columns",
         "mirror",
         "tables",
         "views",
@@ -81,6 +82,7 @@ LAYERS = (
 PURE = (
     "bodies",
     "delimited",
+    "columns",
     "mirror",
     "inference",
     "recognition",

@@ -246,7 +246,7 @@ RECORDS = st.recursive(
 def test_whatever_was_seen_fits_the_table_that_was_made_for_it(records: list[dict[str, Any]]) -> None:
     found = shape(*({k: v for k, v in r.items() if k != "id"} for r in records))
     fetch = Fetch(Table("People", found.key.column, tuple(f.column for f in found.fields)), {})
-    fetch.take({**r, "id": f"P{n}"} for n, r in enumerate(records))
+    fetch.take([{**r, "id": f"P{n}"} for n, r in enumerate(records)])
     assert [r.reasons for r in fetch.rejected] == []
 
 

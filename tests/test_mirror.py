@@ -1,5 +1,6 @@
 """Records and columns in, rows and reasons out. Pure."""
 
+import itertools
 import time
 from datetime import date
 from decimal import Decimal
@@ -7,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from provisioning import mirror
-from provisioning.mirror import Column, Fetch, Table
+from provisioning import columns, mirror
+from provisioning.columns import Column
+from provisioning.mirror import Fetch, Table
 
 KEY = Column("Id", "varchar", 10, nullable=False)
 TABLE = Table("People", KEY, (KEY, Column("Name_First", "nvarchar", 5), Column("Title", "nvarchar", 5)))
@@ -22,7 +24,7 @@ def rejected(record: Any) -> tuple[str, ...]:
 
 def reason(value: Any, *column: Any, **more: Any) -> str:
     with pytest.raises(ValueError) as wrong:  # noqa: PT011 - the text is what is looked at
-        mirror.typed(value, Column("c", *column, **more))
+        columns.typed(value, Column("c", *column, **more))
     return str(wrong.value)
 
 
@@ -80,7 +82,7 @@ def test_nested_objects_are_flattened_and_names_matched_without_case() -> None:
     ],
 )
 def test_a_value_takes_the_one_form_of_its_column(column: tuple[Any, ...], value: Any, kept: Any) -> None:
-    assert mirror.typed(value, Column("c", *column)) == kept
+    assert columns.typed(value, Column("c", *column)) == kept
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,7 @@ def test_what_does_not_fit_is_told_without_the_value(column: tuple[Any, ...], va
 
 
 def test_a_code_page_of_utf_8_loses_no_letter_and_counts_bytes() -> None:
-    assert mirror.typed("Łukasz", Column("c", "varchar", 7, code_page=65001)) == "Łukasz"
+    assert columns.typed("Łukasz", Column("c", "varchar", 7, code_page=65001)) == "Łukasz"
     assert "7 bytes, the column holds 6" in reason("Łukasz", "varchar", 6, code_page=65001)
 
 
@@ -228,7 +230,7 @@ def test_who_is_absent_is_told_as_the_mirror_spells_her() -> None:
 
 def test_text_that_looks_like_sql_is_text() -> None:
     text = "Robert'); DROP TABLE Employees;--"
-    assert mirror.typed(text, Column("c", "nvarchar", 100)) == text
+    assert columns.typed(text, Column("c", "nvarchar", 100)) == text
 
 
 def test_a_single_records_gaps_keep_what_the_mirror_holds() -> None:
@@ -331,12 +333,12 @@ def test_a_record_nested_without_end_is_rejected() -> None:
     ],
 )
 def test_what_a_driver_gives_compares_with_what_hr_says(column: tuple[Any, ...], cell: Any, same: Any) -> None:
-    assert mirror.held(cell, Column("c", *column)) == same
+    assert columns.held(cell, Column("c", *column)) == same
 
 
 def test_what_the_table_holds_and_no_type_allows_differs_from_anything() -> None:
     column = Column("c", "date")
-    assert mirror.held("not a date", column) not in ("not a date", None, mirror.held("2024-01-01", column))
+    assert columns.held("not a date", column) not in ("not a date", None, mirror.held("2024-01-01", column))
 
 
 @pytest.mark.parametrize(
@@ -374,7 +376,7 @@ GLANCED_AT = (
 )
 def test_a_value_taken_at_a_glance_is_what_a_closer_look_makes_of_it(column: Any, nullable: bool) -> None:
     described = Column("c", *column, nullable=nullable)
-    formed = mirror.form(described)
+    formed = columns.form(described)
 
     def outcome(action: Any) -> Any:
         try:
@@ -383,7 +385,30 @@ def test_a_value_taken_at_a_glance_is_what_a_closer_look_makes_of_it(column: Any
             return str(exc)
 
     for value in GLANCED_AT:
-        assert outcome(lambda: formed(value)) == outcome(lambda: mirror.typed(value, described)), repr(value)  # noqa: B023
+        assert outcome(lambda: formed(value)) == outcome(lambda: columns.typed(value, described)), repr(value)  # noqa: B023
+
+
+@pytest.mark.parametrize("nullable", [True, False])
+@pytest.mark.parametrize(
+    "column",
+    [
+        *(("nvarchar", 20), ("nvarchar", -1), ("varchar", 20), ("char", 20), ("bit",), ("tinyint",), ("int",)),
+        *(("bigint",), ("date",), ("datetime2", 0, 0, 7), ("decimal", 0, 10, 2)),
+    ],
+    ids=lambda c: "-".join(map(str, c)),
+)
+def test_values_looked_at_together_are_what_each_of_them_is(column: Any, nullable: bool) -> None:
+    """Every two of them, beside a usual one; together they fit where each of them does."""
+    described = Column("c", *column, nullable=nullable)
+    one, together = columns.form(described), columns.forms(described)
+    for pair in itertools.product(GLANCED_AT, repeat=2):
+        try:
+            each = [one(value) for value in pair]
+        except ValueError:
+            with pytest.raises(ValueError):  # noqa: PT011 - each by itself tells what is wrong
+                together(pair)
+        else:
+            assert repr(list(together(pair))) == repr(each)
 
 
 @pytest.mark.parametrize("cell", ["Ana", "ana", None])

@@ -5,8 +5,9 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,16 +16,18 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from provisioning import database, jobs, ledger, migration, mirror, plan, scim, tables
+from provisioning import columns, database, jobs, ledger, migration, mirror, plan, scim, tables
+from provisioning.columns import Column
 from provisioning.database import Database
 from provisioning.errors import DatabaseError
 from provisioning.ledger import Ledger
-from provisioning.mirror import Column, Fetch, Table
+from provisioning.mirror import Fetch, Table
 from provisioning.plan import Due, Job, Parked, Person
 from provisioning.scim import ScimMapping, Unsendable
 from provisioning.settings import Extension as Schema
 from provisioning.settings import Settings
 from provisioning.source import Resource
+from provisioning.spelling import Spelling
 from tests.clock import MovedClock
 from tests.conftest import employ, finish
 from tests.emulators import entra
@@ -243,6 +246,37 @@ def test_two_rows_have_one_hash_only_where_the_same_is_sent(row: tuple[Any, ...]
     assert isinstance(one, scim.User)
     assert isinstance(other, scim.User)
     assert (one.hash == other.hash) == (MAPPING.resource(one) == MAPPING.resource(other))
+
+
+@examples(250)
+@given(rows=st.lists(ROWS, min_size=1, max_size=4), zone=st.sampled_from(ZONES), explicit=st.booleans())
+@example(rows=[row_of({}), row_of({"title": "\ud83d"}), row_of({"title": "\udc00"})], zone="UTC", explicit=True)
+def test_hashes_made_together_are_those_of_each_user(rows: list[tuple[Any, ...]], zone: str, explicit: bool) -> None:
+    """A value that does not fit leaves no hash; names that nobody can have are for whoever makes the user."""
+    mapping = scim.compile_mapping(COLUMNS, SCHEMAS, explicit_nulls=explicit)
+    for row, found in zip(rows, mapping.hashes(rows, ZoneInfo(zone)), strict=True):
+        user = user_of(mapping, row, zone=zone)
+        if isinstance(user, scim.User):
+            assert found == (user.hash if explicit else None)
+        elif found is not None:
+            assert all(reason.split()[0] in ("externalId", "userName", "EmployeeId", "active") for reason in user)
+
+
+@examples(300)
+@given(person=PEOPLE, job=st.sampled_from(Job), sent_as=st.sampled_from(("", "what is due", "somebody active")))
+@example(Person("A", row_of({}), sent_active=True, sent_hash="0", missing=True), Job.UPDATE, "somebody active")
+@example(Person("A", row_of({"TimeZone": "Asia/Kolkata"}), sent_hash="0"), Job.RECONCILE, "somebody active")
+def test_whoever_is_looked_at_among_all_others_is_judged_as_by_herself(person: Person, job: Job, sent_as: str) -> None:
+    """Also where what her row makes of her is just what was sent, which is told by the hash alone."""
+    how = rules(job, mapping=MAPPING)
+    verdict, user = plan.judge(person, how), user_of(MAPPING, person.row)
+    if sent_as == "what is due" and isinstance(verdict, Due):
+        person = replace(person, sent_hash=verdict.user.hash)
+    elif sent_as == "somebody active" and isinstance(user, scim.User):
+        person = replace(person, sent_hash=user.hash)
+    verdict, made = plan.judge(person, how), plan.make([person], how)
+    assert made.due == ([verdict] if isinstance(verdict, Due) else [])
+    assert made.parked == ([verdict] if isinstance(verdict, Parked) else [])
 
 
 # --- nobody twice in a request --------------------------------------------------------------------------------------
@@ -494,11 +528,11 @@ TYPES = st.sampled_from(
 def test_a_value_has_one_form_in_its_column_or_is_refused(value: Any, column: Column) -> None:
     """Brought to its form once more it stays as it is: what was written does not differ from what HR says."""
     try:
-        kept = mirror.typed(value, column)
+        kept = columns.typed(value, column)
     except ValueError:
         return
-    assert mirror.typed(kept, column) == kept
-    assert mirror.held(kept, column) == kept
+    assert columns.typed(kept, column) == kept
+    assert columns.held(kept, column) == kept
 
 
 @examples(250)
@@ -512,6 +546,86 @@ def test_a_page_of_anything_is_taken_or_rejected_record_by_record(records: list[
     assert all(one.reasons for one in fetch.rejected)
     keys = [mirror.canonical_key(row["Id"]) for row in taken]
     assert len(keys) == len(set(keys))
+
+
+class OneByOne(Fetch):
+    """Looks at each record by itself."""
+
+    def _together(self, records: Sequence[Any]) -> None:
+        return None
+
+
+def one_of(*values: Any) -> st.SearchStrategy[Any]:
+    return st.sampled_from(values)
+
+
+FITTING: dict[str, st.SearchStrategy[Any]] = {
+    "Name": one_of(None, {"First": "Ana", "Last": {"Maiden": "Bo"}}, {"First": None, "Last": {"Maiden": "Zoë"}}),
+    "When": one_of("2026-11-29T10:00:00Z", "2026-11-29T10:00:00.1234567", None),
+    "Day": one_of("2026-11-29", "2026-11-29T00:00:00Z", None),
+    "N": one_of(1, 0, 300, None),
+    "Flag": one_of(True, False, None),
+    "Pay": one_of(Decimal("1.25"), 7, None),
+    "Text": one_of("", "Engineer", "Zoë", "🦆" * 5, None),
+    "Boss": one_of("b", None, 8),
+    "Unknown": one_of(None, "x"),
+}
+WILD: dict[str, st.SearchStrategy[Any]] = {
+    "Id": one_of("a ", "A", "", None, True, [], "x" * 11, 1),
+    "Name": one_of(None, {"First": "Zoë", "Last": None}, {}, "Ana", {"First": [], "Last": {"Maiden": 7}}),
+    "When": one_of("29.11.2026", "", "-", 7),
+    "Day": one_of("29.11.2026", "", "-", "2026-02-30"),
+    "N": one_of(Decimal("7.0"), "7", -1, 2**31, True, "1,5", "-"),
+    "Flag": one_of(0, 1, "true", "-", 2),
+    "Pay": one_of("1,25", "-", True),
+    "Text": one_of(7, True, "-", "a\0b", "x" * 21, "\ud83e"),
+    "Boss": one_of(7, "-", " "),
+    "Unknown": one_of({"More": 1}, []),
+}
+
+
+@st.composite
+def pages(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Records of several people, of which the values of one field, at most, are odd, or some lack a field."""
+    ids = draw(st.lists(one_of(*"abcDEF", "7", 8), min_size=1, max_size=4, unique=True))
+    odd = draw(st.sampled_from((*[""] * 10, *WILD)))
+    lacks = draw(st.sampled_from((*[""] * 40, *FITTING)))
+    how = FITTING if not odd else {**FITTING, odd: WILD[odd] | FITTING.get(odd, WILD[odd])}
+    records = [{"Id": i, **{name: draw(values) for name, values in how.items()}} for i in ids]
+    for record in records[: draw(st.integers(0, 4))]:
+        record.pop(lacks, None)
+    return records
+
+
+SPELLINGS = one_of(
+    Spelling(),
+    Spelling(key_prefix="P-", key_columns=("Id", "Boss"), source_column="Source", source="one"),
+    Spelling(date_formats=("%d.%m.%Y",), time_zone=ZoneInfo("Europe/Amsterdam"), null_values=("-", 7)),
+    Spelling(rename={"Boss": "Text"}, select=("Id", "Text", "Boss", "Name"), decimal_separator=","),
+    Spelling(rename={"Text": "Source"}, source_column="Source", source="one", decimal_separator=","),
+)
+PEOPLE = (
+    *(Column("Id", "varchar", 10, nullable=False), Column("Name_First", "nvarchar", 5), Column("Day", "date")),
+    *(Column("Name_Last_Maiden", "nvarchar", 5), Column("When", "datetime2", scale=7), Column("N", "int")),
+    *(Column("Flag", "bit"), Column("Pay", "decimal", 0, 9, 2), Column("Text", "nvarchar", 20)),
+    *(Column("Boss", "varchar", 10), Column("Source", "varchar", 10)),
+)
+
+
+@examples(300)
+@given(records=pages(), spelling=SPELLINGS, number=one_of(False, False, False, True))
+def test_records_looked_at_together_become_what_each_of_them_becomes_by_itself(
+    records: list[Any], spelling: Spelling, number: bool
+) -> None:
+    """Rows, and everything that is noted, by which the answer is believed or not."""
+    key = Column("Id", "int", nullable=False) if number else PEOPLE[0]
+    table = Table("People", key, (key, *PEOPLE[1:]))
+    outcomes = []
+    for kind in (Fetch, OneByOne):
+        fetch = kind(table, {"a": "A", "p-b": "P-B"}, spelling)
+        rows = [*fetch.take(records[:1]), *fetch.take(records[1:]), *fetch.take(records[:1])]
+        outcomes.append((repr(rows), {f.name: getattr(fetch, f.name) for f in fields(fetch)}))
+    assert outcomes[0] == outcomes[1]
 
 
 NUMBERS = st.integers(-300, 2**31) | st.booleans() | st.sampled_from(("7", "7.0", 7.0))

@@ -17,6 +17,7 @@ from provisioning.errors import Busy, LeaseLost, MappingError, UnfinishedRun
 from provisioning.ledger import Lease, Ledger
 from provisioning.runs import Report
 from provisioning.settings import BulkUpload, Settings
+from tests.bench.watched import counted
 from tests.clock import MovedClock
 from tests.conftest import NAMED, approve_all, edit, employ, finish
 from tests.emulators.entra import MANAGER
@@ -816,6 +817,26 @@ def test_nobody_is_in_two_requests_at_once_not_even_when_forced_meanwhile(
     assert (counts["sent"], number(small, "forced")) == (121, 0)
     assert arrived(graph, 0).count("P0000") == 2
     assert not graph.violations
+
+
+def test_whoever_is_forced_while_many_wait_goes_before_most_of_them(
+    small: database.Database, bridge: Callable[..., Settings], graph: GraphEmulator, clock: MovedClock
+) -> None:
+    """A look for her is a round trip to the database, so there is one every half second, which is four requests."""
+    everybody = crew(500)
+    employ(small, *everybody)
+    settings, last = bridge(), max(everybody)
+
+    def forced() -> float:
+        graph.latency = 0.0
+        force(settings, last)
+        return 0.0
+
+    graph.latency = forced
+    with counted(database.Sqlite) as statements:
+        assert finish(jobs.create, settings, clock)["sent"] == 500
+    assert arrived(graph, 0).index(last) <= 250
+    assert 2 <= statements["forced_people"] <= 5
 
 
 def test_with_the_hosts_clock_a_day_off_the_servers_date_decides(

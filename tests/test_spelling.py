@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from provisioning import jobs, mirror, spelling
+from provisioning.columns import Column
 from provisioning.database import Database
-from provisioning.mirror import Column, Fetch, Table
+from provisioning.mirror import Fetch, Table
 from provisioning.settings import Settings
 from provisioning.spelling import Spelling
 from tests.clock import MovedClock

@@ -323,9 +323,7 @@ def _changed_update_row(bench: Bench, by: str, changed: list[_Update], quiet: li
         f"{trips:.1f} round trips a request, {peak:.0f} MB",
         f"a quiet run's {median(t.took.seconds for t in quiet):.1f} s",
         "",
-        **goal(
-            f"{wanted:,} operations, first call within 5 s, 6 round trips", met=exact and first <= 5 and trips < 6.5
-        ),
+        **goal(f"{wanted:,} operations, first call within 5 s, 6 round trips", met=exact and first <= 5 and trips <= 6),
     )
 
 
@@ -390,7 +388,7 @@ def _a_second(bench: Bench, action: Callable[[], Any], count: int) -> float:
 
 IMPORT = """
 import sys, time
-sys.modules["rich"] = None  # httpx takes it along where it is installed, as it is for the tests; it is not deployed
+sys.modules["click"] = None  # httpx takes it along where it is installed, as it is for the tests; it is not deployed
 began = time.perf_counter()
 import function_app
 seconds = time.perf_counter() - began
