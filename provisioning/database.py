@@ -76,6 +76,8 @@ ROWS_A_STATEMENT = 2000
 
 LOGIN_SECONDS, STATEMENT_SECONDS = 30, 120
 SQLITE_BUSY_SECONDS = 30.0
+STATEMENTS_KEPT = 256
+"""So many prepared statements a connection to SQLite keeps: there are fewer in queries/."""
 SQLITE_TURN_SECONDS = 0.2
 """So long one waits for a lock without giving up those it has: two may each hold what the other waits for."""
 
@@ -270,9 +272,7 @@ class Sqlite(Database):
         if not path.parent.is_dir():
             raise SettingsError([f"SQL_CONNECTION_STRING: the folder {path.parent} does not exist; make it first."])
         try:
-            connection = sqlite3.connect(
-                path, timeout=SQLITE_TURN_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=64
-            )
+            connection = self._opened(path)
         except sqlite3.Error as exc:
             raise DatabaseError(f"SQL_CONNECTION_STRING: {path} cannot be opened ({_short(exc)}).") from exc
         super().__init__(connection)
@@ -283,15 +283,28 @@ class Sqlite(Database):
         except sqlite3.Error as exc:
             self.close()
             raise DatabaseError(f"SQL_CONNECTION_STRING: {path} cannot be opened ({_short(exc)}).") from exc
-        connection.create_function("SYSUTCDATETIME", 0, lambda: stamp(clock.utc_now()))
+        # "Deterministic": asked once a statement, as in SQL Server, and not once a row.
+        connection.create_function("SYSUTCDATETIME", 0, lambda: stamp(clock.utc_now()), deterministic=True)
         connection.create_function("DATEADD", 3, _dateadd, deterministic=True)
         connection.create_function("CONCAT", -1, _concat, deterministic=True)
+
+    def _opened(self, path: Path, *, uri: bool = False) -> sqlite3.Connection:
+        return sqlite3.connect(
+            path,
+            timeout=SQLITE_TURN_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=STATEMENTS_KEPT,
+            uri=uri,
+        )
 
     def select(self, sql: str, parameters: Sequence[Any], name: str) -> Iterator[Row]:
         """Rows, fetched as they are read."""
         found = self._patiently(name, lambda: self._connection.execute(sql, tuple(parameters)))
-        with _translated(name):
+        try:
             yield from found
+        except sqlite3.Error as exc:
+            raise _translated(name, exc) from exc
 
     def execute(self, sql: str, parameters: Sequence[Any] = (), name: str = "statement") -> int:
         """One statement; autocommitted."""
@@ -299,8 +312,11 @@ class Sqlite(Database):
 
     def write(self, name: str, objects: Sequence[str], **identifiers: str) -> None:
         """Each object by itself, in one transaction: json_each copies every element, which takes five times as long."""
-        with self.transaction(), _translated(name):
-            self._connection.executemany(_filled(query(name, self.engine), identifiers), zip(objects))
+        with self.transaction():
+            try:
+                self._connection.executemany(_filled(query(name, self.engine), identifiers), zip(objects))
+            except sqlite3.Error as exc:
+                raise _translated(name, exc) from exc
 
     def batch(self, parts: Sequence[str], parameters: Sequence[Any], name: str) -> None:
         """Each statement takes its share of the parameters, in order.
@@ -350,9 +366,11 @@ class Sqlite(Database):
         until = time.monotonic() + SQLITE_BUSY_SECONDS
         while True:
             try:
-                with _translated(name):
-                    return action()
-            except DatabaseError as exc:
+                return action()
+            except sqlite3.Error as exc:
+                if not (whole and _is_locked(exc)) or time.monotonic() >= until:
+                    raise _translated(name, exc) from exc
+            except DatabaseError as exc:  # of an action that is several statements
                 if not (whole and _is_locked(exc.__cause__)) or time.monotonic() >= until:
                     raise
             time.sleep(random.uniform(0, SQLITE_TURN_SECONDS / 4))  # noqa: S311 - jitter, not cryptography
@@ -567,13 +585,9 @@ def _access_token() -> bytes:
     raise DatabaseError(f"login: no token for the database could be had ({kind}); {told}.")
 
 
-@contextmanager
-def _translated(name: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as exc:
-        collided = getattr(exc, "sqlite_errorcode", 0) in _SQLITE_COLLISIONS
-        raise DatabaseError(f"{name}: {_short(exc)}.", transient=_is_locked(exc), collided=collided) from exc
+def _translated(name: str, exc: sqlite3.Error) -> DatabaseError:
+    collided = getattr(exc, "sqlite_errorcode", 0) in _SQLITE_COLLISIONS
+    return DatabaseError(f"{name}: {_short(exc)}.", transient=_is_locked(exc), collided=collided)
 
 
 def _is_locked(exc: BaseException | None) -> bool:

@@ -143,7 +143,7 @@ def _for_sqlite(statement: str) -> str:
 
 def _mapping(db: Database, settings: Settings) -> ScimMapping:
     columns = db.view_columns("ScimUsers")
-    if unsaid := tables.unsaid(db, settings.hr_sources):
+    if unsaid := tables.unsaid(db, settings.hr_sources, columns):
         raise MappingError(unsaid)
     return scim.compile_mapping(columns, settings.extensions, explicit_nulls=settings.explicit_nulls)
 

@@ -164,7 +164,7 @@ class Work:
     @property
     def missing(self) -> tuple[str, int]:
         """Who counts as missing from HR, as when this run first looked."""
-        self._missing = self._missing or missing(self.db, self.settings)
+        self._missing = self._missing or missing(self.db, self.settings, self.mapping.columns)
         return self._missing
 
     @property
@@ -333,14 +333,16 @@ class Work:
             self.report.signals |= {"calls_24h": used, "daily_limit": self.budget.daily_limit}
 
 
-def missing(db: Database, settings: Settings) -> tuple[str, int]:
+def missing(db: Database, settings: Settings, columns: Sequence[str] | None = None) -> tuple[str, int]:
     """Who is missing from HR, as `ledger.Ledger` takes it: absent from two fetches, so many hours apart.
+
+    `columns` are those of dbo.ScimUsers, where somebody has read them already.
 
     Of which table a row is says the view, row by row (HrTable), or else whose records are people. What ingest noted
     counts whether or not HR_SOURCE is set here: a run from another shell must enable nobody.
     """
-    said = tables.record_columns(db)["hr_table"] != "NULL"
-    return "" if said else tables.people_fetch(db) or "", -3600 * settings.missing_after_hours
+    columns = ledger.view_columns(db) if columns is None else columns
+    return "" if HR_TABLE in columns else tables.people_fetch(db) or "", -3600 * settings.missing_after_hours
 
 
 @contextmanager
@@ -475,7 +477,7 @@ def compiled(db: Database, settings: Settings) -> ScimMapping:
     columns = ledger.view_columns(db)
     if not columns:
         raise MappingError(["dbo.ScimUsers: there is no such view; run: python -m provisioning migrate"])
-    if unsaid := tables.unsaid(db, settings.hr_sources):
+    if unsaid := tables.unsaid(db, settings.hr_sources, columns):
         raise MappingError(unsaid)
     return scim.compile_mapping(columns, settings.extensions, explicit_nulls=settings.explicit_nulls)
 

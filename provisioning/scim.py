@@ -328,6 +328,14 @@ def compile_mapping(
     columns: Sequence[str], extensions: Mapping[str, Extension], *, explicit_nulls: bool
 ) -> ScimMapping:
     """Understand the view's columns. Raises one MappingError that names every column that is wrong."""
+    named = tuple((prefix, e.urn, *e.types.items()) for prefix, e in extensions.items())
+    return _compiled(tuple(columns), named, explicit_nulls)
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled(columns: tuple[str, ...], named: tuple[Any, ...], explicit_nulls: bool) -> ScimMapping:
+    """Every run asks, and it changes once in a while."""
+    extensions = {prefix: Extension(urn, dict(types)) for prefix, urn, *types in named}
     problems: list[str] = []
     control, attributes = {}, []
     for position, column in enumerate(columns):
@@ -342,7 +350,7 @@ def compile_mapping(
         raise MappingError([f"dbo.ScimUsers {p}" for p in problems])
     order = tuple(sorted(range(len(attributes)), key=lambda n: attributes[n].path))
     prefix = json.dumps([attributes[n].path for n in order] if explicit_nulls else []).encode()
-    return ScimMapping(tuple(columns), control, tuple(attributes), explicit_nulls, order, prefix)
+    return ScimMapping(columns, control, tuple(attributes), explicit_nulls, order, prefix)
 
 
 def inactive(employee_id: str, sent: Mapping[str, Any], sent_hash: str | None) -> User:

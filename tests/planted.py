@@ -326,8 +326,8 @@ LEDGER_MISTAKES = (
         "a commit over two files without a super-journal: an in-memory main file",
         _in(
             DATABASE,
-            "                path, timeout=SQLITE_TURN_SECONDS",
-            '                ":memory:", timeout=SQLITE_TURN_SECONDS',
+            "            path,\n            timeout=SQLITE_TURN_SECONDS",
+            '            ":memory:",\n            timeout=SQLITE_TURN_SECONDS',
         ),
         "test_kill_points.py::test_killed_in_the_middle_of_a_commit_over_two_files_readers_see_all_of_it_or_nothing",
     ),

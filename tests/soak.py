@@ -146,7 +146,7 @@ def main() -> int:
 
 def _month(folder: Path, empty: Path, days: int, people: int) -> bool:
     began = time.monotonic()
-    with World(1, folder, empty, people=people, settings={"RESEND_DAYS": "28"}) as world:
+    with World(1, folder, empty, people=people, settings={"RESEND_DAYS": "28"}, on_disk=True) as world:
         found = month(world, days)
         world.settle()
         return tell(found, world, len(world.wrong()), time.monotonic() - began)

@@ -85,9 +85,12 @@ class Request:
         return True
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def json_response(status: int, document: Any, headers: dict[str, str] | None = None) -> Response:
     """Answer with a JSON document."""
-    body = json.dumps(document, ensure_ascii=False).encode()
+    body = _as_json(document).encode()
     return Response(status, body, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
 
 

@@ -1,12 +1,13 @@
 """The machine of the simulated world: its clock, its database connections and its network, each with its faults.
 
 The code under test runs unchanged; what it takes from outside is replaced at its edges: the clock that is handed in,
-`transport.exchange` (what goes over the wire is answered by the emulators themselves), `database.Sqlite` (real files,
-every statement a point where things go wrong), and the sources of chance.
+`transport.exchange` (what goes over the wire is answered by the emulators themselves), `database.Sqlite` (the real one
+over files in memory, every statement a point where things go wrong), and the sources of chance.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import sqlite3
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import Message
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from unittest import mock
 
 import httpx
@@ -33,6 +34,7 @@ from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
 from tests.emulators.http import Dropped, Emulator, Request, Seconds
 from tests.world.scheduler import Killed, Process, Scheduler, Task
+from tests.world.store import Store
 
 KILL_BEFORE, KILL_AFTER, FREEZE, LOST_BEFORE, LOST_AFTER = (
     "killed before",
@@ -176,14 +178,15 @@ class _Arrived(Request):
 class Machine:
     """One simulated machine and what it talks to. Use it in a `with`; only one at a time can be."""
 
-    def __init__(self, seed: int, folder: Path, hr: HrEmulator, graph: GraphEmulator, start: datetime) -> None:
+    def __init__(self, seed: int, store: Store, hr: HrEmulator, graph: GraphEmulator, start: datetime) -> None:
         self.chance = random.Random(seed)
         self.scheduler = Scheduler(self.chance, start.timestamp())
         self.clock = SimulatedClock(self.scheduler)
-        self.database = f"sqlite:///{folder}/bridge.db"
+        self.store = store
+        self.database = "sqlite:////world/bridge.db"
+        """Whatever is asked for in this world, it is the store's."""
         self.hr, self.graph = hr, graph
         self.programs: list[Program] = []
-        self.connections: list[sqlite3.Connection] = []
         self.ambiguous: Counter[str] = Counter()
         self.crashes = 0
         self.freezes = 0
@@ -195,6 +198,7 @@ class Machine:
         graph.clock = lambda: self.scheduler.now
 
     def __enter__(self) -> Machine:
+        self.store.begin(self.clock)
         seeded = random.Random(self.chance.random())
         state = random.getstate()
         random.seed(self.chance.random())
@@ -203,7 +207,7 @@ class Machine:
             (uuid, "uuid4", lambda: uuid.UUID(int=seeded.getrandbits(128), version=4)),
             (transport, "exchange", self._exchange),
             (transport, "client", _client),
-            (database, "Sqlite", lambda path, clock: _Connection(self, path, clock)),
+            (database, "Sqlite", lambda path, clock: _Connection(self)),
         ):
             self._exits.enter_context(mock.patch.object(target, name, new))
         return self
@@ -212,8 +216,7 @@ class Machine:
         for program in self.programs:
             program.alive = False
         self.scheduler.run_until(self.scheduler.now + 3600)
-        for connection in self.connections:
-            connection.close()
+        self.store.end()
         self._exits.close()
 
     def start(self, program: Program, work: Callable[[], Any]) -> Task:
@@ -241,7 +244,7 @@ class Machine:
     @property
     def busy(self) -> bool:
         """Whether any process of ours is at work."""
-        return any(t.process is not self._network for t in self.scheduler.tasks)
+        return any(task.process is not self._network for task in self.scheduler.tasks)
 
     # --- points at which things go wrong --------------------------------------------------------------------------
 
@@ -349,8 +352,22 @@ class Machine:
         return Reply(response.status, httpx.Headers(response.headers), response.body)
 
 
+class _Client(httpx.Client):
+    """What builds requests. To make one takes longer than most runs do: there is one, which is never closed."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@functools.cache
 def _client(_certificate: Any = None) -> httpx.Client:
-    return httpx.Client(transport=httpx.MockTransport(_never), trust_env=False)
+    return _Client(transport=httpx.MockTransport(_never), trust_env=False)
 
 
 def _never(request: httpx.Request) -> httpx.Response:
@@ -397,21 +414,23 @@ def _shortened(fault: str, reply: Reply) -> Reply:
 class _Connection(Sqlite):
     """Real SQLite; each statement is a point, and a connection that was cut stays dead."""
 
-    def __init__(self, machine: Machine, path: Path, clock: Clock) -> None:
-        self._machine, self._cut = machine, False
-        if machine.connections:  # to open one anew, and to prepare each statement anew, takes longer than most runs do
-            Database.__init__(self, machine.connections.pop())
+    def __init__(self, machine: Machine) -> None:
+        self._machine, self._cut, store = machine, False, machine.store
+        if store.spare:
+            Database.__init__(self, store.spare.pop())
             return
-        super().__init__(path, clock)
+        super().__init__(store.path, store)
         for schema in ("main", "dbo", "provisioning"):
             self._connection.execute(f"PRAGMA {schema}.synchronous = OFF")  # nobody pulls the plug of this machine,
             self._connection.execute(f"PRAGMA {schema}.journal_mode = MEMORY")  # nor kills the process it is in
 
+    def _opened(self, path: Path, *, uri: bool = True) -> sqlite3.Connection:
+        return super()._opened(path, uri=uri)
+
     def close(self) -> None:
-        if self._cut or self._connection.in_transaction:
-            super().close()
-        else:
-            self._machine.connections.append(self._connection)
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self._machine.store.spare.append(self._connection)
 
     def select(self, sql: str, parameters: Sequence[Any], name: str) -> Iterator[Row]:
         return iter(self._at_a_point(name, lambda: list(super(_Connection, self).select(sql, parameters, name))))

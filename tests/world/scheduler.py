@@ -1,24 +1,22 @@
-"""One thread at a time, in an order and at times that a seed decides: real code, simulated time.
+"""One task at a time, in an order and at times that a seed decides: real code, simulated time.
 
-Every task is a thread, but only the one that was given the turn runs; it hands the turn back where it waits. Nothing
-is ever ready by accident, so a history is the same each time it is played.
+Every task is a greenlet: a stack of its own in the one thread there is. Only the one that was given the turn runs, and
+it hands the turn back where it waits: from one to another takes a fiftieth of what it takes with threads. Nothing is
+ever ready by accident, so a history is the same each time it is played.
 """
 
 from __future__ import annotations
 
 import random
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from greenlet import getcurrent, greenlet
 
 
 class Killed(BaseException):
     """The process of this task is no more: it runs nothing further, not even what cleans up."""
-
-
-class Stuck(AssertionError):
-    """Somebody waits for what will never come."""
 
 
 @dataclass
@@ -32,7 +30,7 @@ class Process:
 
 @dataclass(eq=False)
 class Task:
-    """A thread that waits for its turn."""
+    """A greenlet that waits for its turn."""
 
     process: Process
     work: Callable[[], Any]
@@ -41,7 +39,7 @@ class Task:
     done: bool = False
     result: Any = None
     error: BaseException | None = None
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    stack: greenlet | None = None
 
 
 def _never() -> bool:
@@ -56,8 +54,7 @@ class Scheduler:
         self.tasks: list[Task] = []
         self.current: Task | None = None
         self._end, self._idle = now, _never
-        self._back = threading.Lock()
-        self._back.acquire()
+        self._outside = getcurrent()
 
     # --- called by tasks ------------------------------------------------------------------------------------------
 
@@ -73,9 +70,8 @@ class Scheduler:
         self.check_alive()
         task.wakes, task.ready = self.now + seconds, ready
         following = self._next()
-        if following is not task:  # from one thread to another takes longer than most of what a task does
-            self._give_turn(following)
-            task.turn.acquire()
+        if following is not task:
+            self._outside.switch(following)
         self.check_alive()
 
     def check_alive(self) -> None:
@@ -86,9 +82,8 @@ class Scheduler:
     def spawn(self, process: Process, work: Callable[[], Any]) -> Task:
         """A new task, which gets a turn when its time comes."""
         task = Task(process, work, self.now)
-        task.turn.acquire()
+        task.stack = greenlet(lambda: self._live(task), self._outside)
         self.tasks.append(task)
-        threading.Thread(target=self._live, args=(task,), daemon=True).start()
         return task
 
     # --- called from outside --------------------------------------------------------------------------------------
@@ -97,11 +92,8 @@ class Scheduler:
         """Give turns until that moment, or until it is idle."""
         self._end, self._idle = end, idle
         task = self._next()
-        if task is None:
-            return
-        self._give_turn(task)
-        if not self._back.acquire(timeout=60):
-            raise Stuck(f"{self.current.process.name if self.current else 'nobody'} does not give its turn back")
+        while task is not None:
+            task = task.stack.switch()
 
     # --- whose turn it is -----------------------------------------------------------------------------------------
 
@@ -121,25 +113,22 @@ class Scheduler:
     def _first(self) -> Task | None:
         if self._idle():
             return None
-        moments = [(self._moment(t), t) for t in self.tasks]
-        if not moments:
+        if not self.tasks:
             self.now = max(self.now, self._end)
             return None
-        first = max(min(m for m, _ in moments), self.now)
-        return self.chance.choice([t for m, t in moments if m <= first])
+        moments = [self._moment(t) for t in self.tasks]
+        first = max(min(moments), self.now)
+        return self.chance.choice([t for m, t in zip(moments, self.tasks, strict=True) if m <= first])
 
     def _moment(self, task: Task) -> float:
-        if not task.process.alive:
+        process, ready = task.process, task.ready
+        if not process.alive:
             return self.now
-        ready = task.ready is not None and task.ready()
-        return max(self.now if ready else task.wakes, task.process.frozen_until)
+        moment = self.now if ready is not None and ready() else task.wakes
+        return moment if moment > process.frozen_until else process.frozen_until
 
-    def _give_turn(self, task: Task | None) -> None:
-        """To a task, or back to whoever runs them."""
-        (self._back if task is None else task.turn).release()
-
-    def _live(self, task: Task) -> None:
-        task.turn.acquire()
+    def _live(self, task: Task) -> Task | None:
+        """The whole of a task; gives back who is next."""
         try:
             if task.process.alive:
                 task.result = task.work()
@@ -147,4 +136,4 @@ class Scheduler:
             task.error = error
         task.done = True
         self.tasks.remove(task)
-        self._give_turn(self._next())
+        return self._next()

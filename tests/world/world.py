@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from tests.emulators.hr import HrEmulator
 from tests.world import truth
 from tests.world.machine import Machine, Program
 from tests.world.scheduler import Killed, Task
+from tests.world.store import OnDisk, in_memory
 from tests.world.truth import Record
 
 START = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
@@ -59,7 +59,8 @@ class Ended:
 class World:
     """A company of a few people, its HR system, its directory, and the app between them.
 
-    `settings` are app settings over those of the world. Use it in a `with`.
+    Its database is in memory, or `on_disk` in a folder of its own. `settings` are app settings over those of the world.
+    Use it in a `with`; only one at a time can be.
     """
 
     seed: int
@@ -67,9 +68,10 @@ class World:
     template: Path
     people: int = 16
     settings: dict[str, str] = field(default_factory=dict)
+    on_disk: bool = False
 
     def __post_init__(self) -> None:
-        shutil.copytree(self.template, self.folder)
+        store = OnDisk(self.template, self.folder) if self.on_disk else in_memory(self.template)
         self.truth: dict[str, Record] = {}
         self.versions: defaultdict[str, list[Record]] = defaultdict(list)
         self.numbers: Counter[str] = Counter()
@@ -86,7 +88,7 @@ class World:
         self._looks: Database | None = None
         self.hr = HrEmulator([], {"basic": ("svc", PASSWORD)})
         self.graph = GraphEmulator()
-        self.machine = Machine(self.seed, self.folder, self.hr, self.graph, START)
+        self.machine = Machine(self.seed, store, self.hr, self.graph, START)
         chance = self.machine.chance
         self.graph.log_delay = 400.0
         self.graph.latency = lambda: chance.uniform(0.05, 0.5)
@@ -109,12 +111,11 @@ class World:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.machine.__exit__(*error)
         if self._looks is not None:
             self._looks.close()
+        self.machine.__exit__(*error)
         for server in (self.hr, self.graph):
             server._server.server_close()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -130,7 +131,7 @@ class World:
     def wait_until(self, moment: float) -> None:
         """Let time pass; whoever runs into functionTimeout is killed."""
         while moment - self.now > 0.001:
-            step = min(moment, self.now + 600.0)
+            step = min(moment, self.now + 600.0) if self.machine.scheduler.tasks else moment
             self.machine.scheduler.run_until(START.timestamp() + step)
             for program in self._overdue():
                 self.machine.kill(program)
@@ -147,8 +148,8 @@ class World:
                 self.wait_until(self.now + 1.0)
 
     def _overdue(self) -> list[Program]:
-        now = self.machine.scheduler.now
-        return [p for p in self.machine.at_work if p.alive and now - p.began > FUNCTION_TIMEOUT]
+        late = self.machine.scheduler.now - FUNCTION_TIMEOUT
+        return [p for p in self.machine.at_work if p.alive and p.began < late]
 
     # --- people ---------------------------------------------------------------------------------------------------
 
