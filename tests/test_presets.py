@@ -15,7 +15,7 @@ from provisioning import __main__ as command_line
 from provisioning import doctor, jobs, migration, onboarding, presets, review, scim, source, source_schema
 from provisioning.database import Database
 from provisioning.errors import ProvisioningError, UpstreamError
-from provisioning.plan import Job
+from provisioning.people import Job
 from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.conftest import NAMED, UNGUARDED
