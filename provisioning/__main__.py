@@ -41,7 +41,7 @@ from provisioning import (
 from provisioning.errors import ProvisioningError, SettingsError
 from provisioning.graph_admin import Gallery, GraphAdmin
 from provisioning.jobs import Selection
-from provisioning.plan import Job
+from provisioning.people import Job
 from provisioning.runs import Report
 from provisioning.settings import DATABASE, GRAPH, GRAPH_HOSTS, HR, Settings
 

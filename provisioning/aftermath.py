@@ -16,7 +16,7 @@ from provisioning.database import Database
 from provisioning.graph import Graph
 from provisioning.outcomes import Entry
 from provisioning.pacing import Clock
-from provisioning.plan import Job, Person
+from provisioning.people import Job, Person, same_key
 from provisioning.runs import RUN_SECONDS, Report, Work, no_counts
 from provisioning.settings import GRAPH, BulkUpload, Settings
 from provisioning.trail import Failed, Reading
@@ -331,7 +331,7 @@ def _waiting(work: Work, dates: _DaysAhead) -> dict[str, int]:
 
 
 def _keys(employee_ids: Iterable[str]) -> set[str]:
-    return {plan.same_key(i) for i in employee_ids}
+    return {same_key(i) for i in employee_ids}
 
 
 def _in_words(answer: dict[str, Any]) -> list[str]:

@@ -7,10 +7,11 @@ long as it lasts, nothing else goes of her; whoever was never sent is not create
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from provisioning import database, jobs, plan, review, runs
+from provisioning import database, jobs, review, runs
 from provisioning.errors import Busy, Held, NotSendable, UnknownEmployee
 from provisioning.graph import Graph
 from provisioning.pacing import Clock
+from provisioning.people import same_key
 from provisioning.runs import Report, Work, no_counts
 from provisioning.settings import Settings
 
@@ -45,8 +46,8 @@ def enable(settings: Settings, employee_id: str, by: str, *, clock: Clock | None
     """
     report = Report("enable", no_counts("enable"))
     with _working(settings, employee_id, by, clock, report) as (work, name):
-        key = plan.same_key(employee_id)
-        found = next((one for one in work.book.disabled_by_hand() if plan.same_key(one.employee_id) == key), None)
+        key = same_key(employee_id)
+        found = next((one for one in work.book.disabled_by_hand() if same_key(one.employee_id) == key), None)
         if found is None:
             raise NotSendable(employee_id, ("is not disabled by hand",))
         work.book.end_disabled([found.employee_id], name)
@@ -75,9 +76,9 @@ def _known(work: Work, employee_id: str) -> tuple[str, bool]:
     book = work.book
     if people := book.people_of(work.mapping, [book.find(employee_id) or employee_id]):
         return people[0].employee_id, any(p.was_active for p in people)
-    key = plan.same_key(employee_id)
+    key = same_key(employee_id)
     for vanished in book.vanished():
-        if plan.same_key(vanished) == key:
+        if same_key(vanished) == key:
             return vanished, True
     sent = work.db.one("person_sent", work.target, employee_id)
     if sent is None:
@@ -97,7 +98,7 @@ def _note(work: Work, employee_id: str, by: str, *, perhaps_active: bool) -> Non
 def _check_room(work: Work, employee_id: str) -> None:
     """Named one by one, many are a mass all the same. Raises Held where no more may be disabled today."""
     lately, most = work.book.disabled_lately(), work.limits().disables
-    if plan.same_key(employee_id) not in lately and len(lately) >= most:
+    if same_key(employee_id) not in lately and len(lately) >= most:
         told = f"{len(lately)} people were disabled in the last 24 h, and at most {most} may be (MAX_DISABLES)"
         raise Held(employee_id, (f"disables: {told}; raise it, or end her in HR and approve the hold",), ())
 

@@ -23,7 +23,8 @@ from provisioning.errors import NotPermitted, UpstreamError, WrongUsage
 from provisioning.flows import ENABLED, Flows
 from provisioning.graph import Graph, OpenGraph
 from provisioning.pacing import Clock
-from provisioning.plan import Crowd, Due, Job, Parked, Person, Rules, Standing, same_key
+from provisioning.people import Due, Job, Parked, Person, Standing, same_key
+from provisioning.plan import Crowd, Rules
 from provisioning.runs import RUN_SECONDS, Report, Work, no_counts
 from provisioning.settings import Settings
 

@@ -16,7 +16,7 @@ from typing import Any
 from provisioning import flows
 from provisioning.accounts import SAM, SYNCED, Account, Accounts
 from provisioning.flows import MAIL, MANAGER, USER_NAME, Flow, Flows
-from provisioning.plan import Standing, same_key
+from provisioning.people import Standing, same_key
 
 SYNCED_REMARK = "synchronised from on-premises: Entra cannot change it"
 

@@ -22,6 +22,7 @@ from provisioning.ledger import Ledger
 from provisioning.mirror import Fetch
 from provisioning.outcomes import Entry
 from provisioning.pacing import Clock
+from provisioning.people import same_key
 from provisioning.scim import ScimMapping
 from provisioning.send import Budget
 from provisioning.settings import ALERTS, COMPARE, DATABASE, GRAPH, BulkUpload, Settings
@@ -514,7 +515,7 @@ def _ledger(patient: _Patient) -> _Result:
     since = (newest or db.utc_now() - LOG_KEPT) + LATE_ENTRIES
     entries = patient.ask(lambda graph: _first_page(graph, since, patient.clock))
     apart = -int(plan.CLOCKS_APART.total_seconds())
-    tried_again = {plan.same_key(str(row[0])) for row in db.rows("failed_after_sending", endpoint.target, apart)}
+    tried_again = {same_key(str(row[0])) for row in db.rows("failed_after_sending", endpoint.target, apart)}
     found = [entry for entry in entries if _by_sending(entry) and entry.key not in tried_again]
     if not found:
         return _Result("the log tells of nothing newer")

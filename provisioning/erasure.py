@@ -5,11 +5,12 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
-from provisioning import database, jobs, name_book, plan, retry, runs, tables, tombstones
+from provisioning import database, jobs, name_book, retry, runs, tables, tombstones
 from provisioning.database import Database
 from provisioning.errors import NotForgettable, UnknownEmployee
 from provisioning.mirror import Table
 from provisioning.pacing import Clock
+from provisioning.people import same_key
 from provisioning.runs import Report, no_counts
 from provisioning.settings import HR, Settings
 from provisioning.tables import Mirrored, Said
@@ -58,7 +59,7 @@ def forget(settings: Settings, employee_id: str, *, clock: Clock | None = None) 
     ):
         rows = tables.said(db, employee_id, runs.missing(db, settings))
         records = tables.mirrored(db, settings.hr_sources, employee_id, rows)
-        spelled = next((r.key for r in records if plan.same_key(r.key) == plan.same_key(employee_id)), employee_id)
+        spelled = next((r.key for r in records if same_key(r.key) == same_key(employee_id)), employee_id)
         with db.transaction():
             _check_forgettable(db, settings, spelled, rows, records)
             for record in records:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from provisioning.plan import LONGEST_ID, same_key
+from provisioning.people import LONGEST_ID, same_key
 from provisioning.user_names import LONGEST_DOMAIN, LONGEST_NAME, local_part
 
 LONGEST = LONGEST_NAME + 1 + LONGEST_DOMAIN

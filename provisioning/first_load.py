@@ -21,7 +21,7 @@ from provisioning.comparison import (
     remarks_of,
 )
 from provisioning.flows import ENABLED, MANAGER, USER_NAME, Flow
-from provisioning.plan import Standing, same_key
+from provisioning.people import Standing, same_key
 
 _EXISTING = (Heading.CREATED, Heading.BESIDE)
 """Whose accounts a first load makes, so that they can be somebody's manager."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from provisioning import app_schema
 from provisioning.app_schema import MATCHED
-from provisioning.plan import same_key
+from provisioning.people import same_key
 from provisioning.schema_changes import DIRECTORY_EXTENSION, KNOWN_TARGETS
 from provisioning.scim import ENTERPRISE, WORK_MAIL
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioning.plan import Going
+from provisioning.people import Going
 
 DISABLES = "disables"
 CHANGES = "changes"
@@ -51,7 +51,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Situation:
-    """What is known when a run begins. Keys are EmployeeIds as they are compared (`plan.same_key`)."""
+    """What is known when a run begins. Keys are EmployeeIds as they are compared (`same_key`)."""
 
     limits: Limits
     people_sent: int

@@ -16,7 +16,7 @@ from provisioning import database, guards
 from provisioning.database import Database
 from provisioning.errors import SettingsError
 from provisioning.guards import Held, Kind
-from provisioning.plan import same_key
+from provisioning.people import same_key
 from provisioning.scim import ScimMapping
 
 EASTERNMOST = timedelta(hours=14)

@@ -52,7 +52,8 @@ from provisioning.hr import HrApi
 from provisioning.ledger import Lease, Ledger
 from provisioning.mirror import Fetch, Table
 from provisioning.pacing import Clock
-from provisioning.plan import Brief, Due, G, Going, Job, Parked, Rules
+from provisioning.people import Brief, Due, G, Going, Group, Job, Parked, same_key
+from provisioning.plan import Rules
 from provisioning.runs import RUN_SECONDS, Observer, Report, Work, no_counts
 from provisioning.scim import MOST_OPERATIONS
 from provisioning.settings import HR, Settings, Share
@@ -388,10 +389,10 @@ class Selection:
 
     def of_parked(self, parked: Sequence[Parked]) -> list[Parked]:
         """Those of the parked who were not left out by name."""
-        return [p for p in parked if self._has(plan.same_key(p.employee_id))]
+        return [p for p in parked if self._has(same_key(p.employee_id))]
 
     def _has(self, key: str) -> bool:
-        return not self.only or key in map(plan.same_key, self.only)
+        return not self.only or key in map(same_key, self.only)
 
 
 EVERYBODY = Selection()
@@ -500,7 +501,7 @@ def _decide(work: Work, rules: Rules, selection: Selection) -> _Decided:
 
 def _keys(groups: Iterable[Iterable[str]]) -> set[str]:
     """EmployeeIds as they are compared."""
-    return {plan.same_key(i) for group in groups for i in group}
+    return {same_key(i) for group in groups for i in group}
 
 
 def _waiting(work: Work, rules: Rules) -> list[Hold]:
@@ -556,8 +557,8 @@ def affordable(work: Work, rules: Rules, due: Sequence[G], held: set[str]) -> tu
     left = work.calls_left()
     if calls(len(due)) <= left:
         return list(due), None
-    first = [d for d in due if d.group in (plan.Group.FORCED, plan.Group.LEAVER)]
-    other, group = (Job.UPDATE, plan.Group.LEAVER) if rules.job is Job.CREATE else (Job.CREATE, plan.Group.JOINER)
+    first = [d for d in due if d.group in (Group.FORCED, Group.LEAVER)]
+    other, group = (Job.UPDATE, Group.LEAVER) if rules.job is Job.CREATE else (Job.CREATE, Group.JOINER)
     ahead = naming.looking_ahead(replace(rules, job=other, resend_since=None))
     others = work.outline(work.book.people(work.mapping), ahead).due
     kept = calls(sum(d.group is group and d.key not in held for d in others))
@@ -729,8 +730,8 @@ def _ask(work: Work, employee_id: str) -> None:
 
 def _check_repeat(work: Work, employee_id: str) -> None:
     """Raises TooOften where she was resynced in the last minute and her row has not changed since."""
-    key = plan.same_key(employee_id)
-    before = [r for r in ledger.resyncs_lately(work.db) if r.granted and plan.same_key(r.employee_id) == key]
+    key = same_key(employee_id)
+    before = [r for r in ledger.resyncs_lately(work.db) if r.granted and same_key(r.employee_id) == key]
     if before:
         raise _too_often(work, before[-1:], f"{employee_id} was resynced a moment ago and has not changed since.")
 
@@ -860,12 +861,12 @@ def _held_error(work: Work, employee_id: str, kinds: Set[guards.Kind]) -> Held:
     return Held(employee_id, tuple(f"{h.kind[0]}: {h.reason}" for h in hers), tuple(h.hold_id for h in hers))
 
 
-def _judged(book: Ledger, rules: Rules, employee_id: str) -> plan.Due:
+def _judged(book: Ledger, rules: Rules, employee_id: str) -> Due:
     """The person as she would go now. Raises NotSendable."""
     made = plan.make(map(plan.as_forced, book.people_of(rules.mapping, [employee_id])), rules)
     names = book.namesakes(rules.mapping, made.due)
     for one in [*made.parked, *plan.park_clashes(made.due, names, rules)]:
-        if isinstance(one, plan.Due):
+        if isinstance(one, Due):
             return one
         raise NotSendable(employee_id, one.reasons)
     raise UnknownEmployee(employee_id)
@@ -885,17 +886,17 @@ def _settle(
     sent_meanwhile: Callable[[], bool],
 ) -> None:
     """What became of the person; raises what kept her from going. What became of others who were forced is not hers."""
-    key, report = plan.same_key(employee_id), work.report
+    key, report = same_key(employee_id), work.report
     if key in tally.sent_ids or (not unfinished and not tally.parked and sent_meanwhile()):
         report.answer["status"] = "accepted"
         return
     for one in tally.parked:
-        if plan.same_key(one.employee_id) == key:
+        if same_key(one.employee_id) == key:
             report.answer["status"] = "refused"
             if key in tally.refused_ids:
                 raise UpstreamError(f"{employee_id}: {'; '.join(one.reasons)}")
             raise NotSendable(employee_id, one.reasons)
-    if hers := {h.kind for h in tally.held for i in h.people if key == plan.same_key(i)}:
+    if hers := {h.kind for h in tally.held for i in h.people if key == same_key(i)}:
         report.answer["status"] = "held"
         raise _held_error(work, employee_id, hers)
     if tally.budget_free_in is not None:

@@ -14,7 +14,7 @@ from provisioning import database
 from provisioning.database import Database
 from provisioning.errors import DatabaseError
 from provisioning.pacing import Clock
-from provisioning.plan import Due, Person, same_key
+from provisioning.people import Due, Person, same_key
 from provisioning.scim import ENTERPRISE, HR_KEY, HR_TABLE, WORK_MAIL, ScimMapping
 from provisioning.trail import told_at
 

@@ -9,7 +9,7 @@ from typing import Any
 from provisioning import database, tombstones
 from provisioning.database import Database
 from provisioning.existing_names import LONGEST, Known, TakenOver
-from provisioning.plan import same_key
+from provisioning.people import same_key
 from provisioning.trail import told_at
 from provisioning.user_names import LONGEST_NAME, Given, Taken, local_part
 

@@ -10,7 +10,8 @@ from datetime import date
 from typing import Any
 
 from provisioning import database, name_book, plan, user_names
-from provisioning.plan import Job, Person, Rules
+from provisioning.people import Job, Person, same_key
+from provisioning.plan import Rules
 from provisioning.runs import Work
 from provisioning.user_names import FIELDS, Given, NoName, Policy, Taken, Wanted
 
@@ -45,7 +46,7 @@ def foreseen(work: Work, rules: Rules, only: Sequence[str] | None = None) -> dic
     with tried(work, rules, only) as ids:
         for chunk in database.chunks(ids):
             for person in work.book.people_of(work.mapping, chunk):
-                found.setdefault(plan.same_key(person.employee_id), []).append(person)
+                found.setdefault(same_key(person.employee_id), []).append(person)
     return found
 
 
@@ -76,7 +77,7 @@ def with_names(people: Iterable[Person], named: Mapping[str, Sequence[Person]]) 
     """The same people, those of `foreseen` in their places."""
     seen: set[str] = set()
     for person in people:
-        key = plan.same_key(person.employee_id)
+        key = same_key(person.employee_id)
         if key not in named:
             yield person
         elif key not in seen:
@@ -133,7 +134,7 @@ def _give(work: Work, policy: Policy, wanted: Sequence[Wanted]) -> int:
         given += count
         if not wanted:
             break
-    work.unnamed.update((plan.same_key(one.employee_id), RACED) for one in wanted)
+    work.unnamed.update((same_key(one.employee_id), RACED) for one in wanted)
     return given
 
 
@@ -158,7 +159,7 @@ def _proposed(work: Work, policy: Policy, wanted: Sequence[Wanted], taken: Taken
     accounts = name_book.of_accounts(work.db, [one.employee_id for one in wanted], domains=bool(policy.domain))
     for one in wanted:
         try:
-            account = accounts.get(plan.same_key(one.employee_id))
+            account = accounts.get(same_key(one.employee_id))
             yield replace(account, employee_id=one.employee_id) if account else user_names.propose(one, policy, taken)
         except NoName as exc:
-            work.unnamed[plan.same_key(one.employee_id)] = str(exc)
+            work.unnamed[same_key(one.employee_id)] = str(exc)

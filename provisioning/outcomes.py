@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioning.plan import same_key
+from provisioning.people import same_key
 
 SUCCESS, WARNING, FAILURE, SKIPPED = "success", "warning", "failure", "skipped"
 DONE = (SUCCESS, WARNING)

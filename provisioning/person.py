@@ -25,7 +25,8 @@ from provisioning import (
 )
 from provisioning.errors import SettingsError, UnknownEmployee
 from provisioning.pacing import Clock
-from provisioning.plan import Due, Job, Parked, Person, Rules
+from provisioning.people import Due, Job, Parked, Person, same_key
+from provisioning.plan import Rules
 from provisioning.runs import Report, Work
 from provisioning.settings import Settings
 from provisioning.source import Auth, Resource, Source
@@ -161,8 +162,8 @@ def _past(work: Work, employee_id: str) -> Answer:
 
 def _by_hand(work: Work, employee_id: str) -> Answer | None:
     """Since when she is disabled by hand, and by whom."""
-    key = plan.same_key(employee_id)
-    told = (one.told() for one in work.book.disabled_by_hand() if plan.same_key(one.employee_id) == key)
+    key = same_key(employee_id)
+    told = (one.told() for one in work.book.disabled_by_hand() if same_key(one.employee_id) == key)
     return next(({"at": one["at"], "by": one["by"]} for one in told), None)
 
 
@@ -255,11 +256,11 @@ def why_due(due: Due, rules: Rules) -> list[str]:
 
 
 def _holds(work: Work, person: Person) -> list[Answer]:
-    key = plan.same_key(person.employee_id)
+    key = same_key(person.employee_id)
     return [
         {"hold_id": h.hold_id, "class": h.kind[0], "reason": h.reason, "due_on": _plain(h.due_on)}
         for h in holds.waiting(work.db, work.target)
-        if key in map(plan.same_key, h.people)
+        if key in map(same_key, h.people)
     ]
 
 

@@ -5,18 +5,28 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from enum import Enum
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic
 from zoneinfo import ZoneInfo
 
 from provisioning import scim
+from provisioning.doubles import Identity, Names, Rows, identity_of, parked_instead, place_of, two_rows
+from provisioning.people import (
+    LONGEST_ID,
+    Brief,
+    Due,
+    G,
+    Group,
+    Job,
+    Parked,
+    Person,
+    Standing,
+    Verdict,
+    same_key,
+)
 from provisioning.scim import ScimMapping, Unsendable, User
 
 ROWS_AT_ONCE = 1000
 """So many people's hashes are made together."""
-
-LONGEST_ID = 64
-"""Characters of an EmployeeId."""
 
 EXPECTED_AFTER = timedelta(days=3)
 """A leaver whose last day was sent so long ago surprises nobody."""
@@ -35,87 +45,6 @@ FORGOTTEN = "was forgotten at somebody's request; to send her again: python -m p
 SHOWN_AS_ID = "no user name: dbo.ScimUsers shows her EmployeeId; let it read dbo.UserNames, see docs/user-names.md"
 
 BY_HAND = "is disabled by hand; to take that back: python -m provisioning enable ID --by NAME"
-
-
-class Job(Enum):
-    """Which people a run looks at. Graph has one verb, so that is all in which runs differ."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    RECONCILE = "reconcile"
-    RESEND = "resend"
-    RESYNC = "resync"
-
-
-class Standing(Enum):
-    """How somebody stands with HR today, whatever was sent."""
-
-    ACTIVE = "active"
-    LATER = "later"  # starts some day, and is not active before
-    LEFT = "left"
-    BY_HAND = "disabled by hand"
-    OUT_OF_SCOPE = "out of scope"
-    UNCLEAR = "unclear"  # her row cannot be read
-
-
-class Group(Enum):
-    """In which order people go."""
-
-    FORCED = 0
-    LEAVER = 1
-    JOINER = 2
-    CHANGE = 3
-
-
-@dataclass(slots=True)
-class Person:
-    """A row of dbo.ScimUsers and what was last sent of her to this target. Times are aware, in UTC.
-
-    Nobody changes one; that it can be changed makes it several times as fast to make, of everybody in a company.
-    """
-
-    employee_id: str
-    row: tuple[Any, ...]
-    modified: str | None = None
-    sent_hash: str | None = None
-    sent_active: bool | None = None
-    sent_at: datetime | None = None
-    manager_known: bool = True
-    manager_sent: bool = False
-    unanswered: bool | None = None
-    oldest_intent: datetime | None = None
-    maybe_active: bool = False
-    forced_token: str | None = None
-    refused_hash: str | None = None
-    refusal: str | None = None
-    sent_valid_to: date | None = None
-    valid_to_since: datetime | None = None
-    sent_protected: bool = False
-    missing: bool = False
-    posted_at: datetime | None = None
-    answered_at: datetime | None = None
-    manager_succeeded: bool = False
-    manager_created_at: datetime | None = None
-    retry: bool = False
-    sent_user: str | None = None
-    """What was last sent, as JSON, where it is at hand: of few people, and of whoever is disabled by hand."""
-    by_hand: bool = False
-    """Whether somebody disabled her by name, whatever HR says."""
-
-    @property
-    def sent(self) -> bool:
-        """Whether something was accepted for her."""
-        return self.sent_hash is not None
-
-    @property
-    def known(self) -> bool:
-        """Whether something was sent, or perhaps sent."""
-        return self.sent or self.unanswered is not None
-
-    @property
-    def was_active(self) -> bool:
-        """Whether the target may hold her as active."""
-        return bool(self.sent_active) or self.maybe_active
 
 
 @dataclass(frozen=True)
@@ -167,147 +96,6 @@ class Rules:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """Somebody who must go."""
-
-    user: User
-    person: Person
-    group: Group
-    valid_to: date | None
-    disables: bool = False
-    expected: bool = False
-    marked: bool = False
-    """Whether the view marks her as Protected."""
-    by_hand: bool = False
-    """Whether she goes as she was last sent, inactive, because somebody disabled her by name."""
-    moved_to: str | None = None
-    """Who is active with her userName or work e-mail address in another HR system: perhaps she herself."""
-
-    @property
-    def protected(self) -> bool:
-        """Whether she is marked, or was when she was last sent."""
-        return self.marked or self.person.sent_protected
-
-    @property
-    def key(self) -> str:
-        """Her EmployeeId as it is compared."""
-        return same_key(self.user.employee_id)
-
-    @property
-    def changed(self) -> bool:
-        """Whether what goes differs from what went last."""
-        return self.user.hash != self.person.sent_hash
-
-    @property
-    def forced(self) -> bool:
-        """Whether somebody asked for her by name."""
-        return self.person.forced_token is not None
-
-    @property
-    def known(self) -> bool:
-        """Whether something was sent of her, or perhaps sent."""
-        return self.person.known
-
-    @property
-    def sent(self) -> bool:
-        """Whether something was accepted for her."""
-        return self.person.sent
-
-    @property
-    def employee_id(self) -> str:
-        """As the view spells it."""
-        return self.user.employee_id
-
-    @property
-    def external_id(self) -> str:
-        """By which Entra finds her."""
-        return self.user.external_id
-
-    @property
-    def manager_id(self) -> str | None:
-        """Her manager's externalId."""
-        return self.user.manager_id
-
-    @property
-    def hash(self) -> str:
-        """Of what goes."""
-        return self.user.hash
-
-    @property
-    def active(self) -> bool:
-        """Whether she goes as active."""
-        return self.user.active
-
-    def brief(self, key: str) -> "Brief":
-        """Without her data; `key` is hers."""
-        return Brief(
-            key=key,
-            employee_id=self.employee_id,
-            external_id=key if self.external_id == key else self.external_id,
-            manager_id=self.manager_id,
-            hash=self.hash,
-            group=self.group,
-            active=self.active,
-            disables=self.disables,
-            expected=self.expected,
-            protected=self.protected,
-            by_hand=self.by_hand,
-            sent=self.sent,
-            known=self.known,
-            forced=self.forced,
-            changed=self.changed,
-            moved_to=self.moved_to,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Brief:
-    """Somebody who must go, as far as a whole company is kept in memory: see `Due`. Her data are read again."""
-
-    key: str
-    employee_id: str
-    external_id: str
-    manager_id: str | None
-    hash: str
-    group: Group
-    active: bool
-    disables: bool
-    expected: bool
-    protected: bool
-    by_hand: bool
-    sent: bool
-    known: bool
-    forced: bool
-    changed: bool
-    moved_to: str | None = None
-
-
-Going = Due | Brief
-"""Somebody who must go; guards and the order ask for no more than both have."""
-
-G = TypeVar("G", Due, Brief)
-
-
-@dataclass(frozen=True, slots=True)
-class Parked:
-    """Somebody who would go, but cannot."""
-
-    employee_id: str
-    reasons: tuple[str, ...]
-    forced: bool = field(default=False, compare=False)
-    leaves: bool = field(default=False, compare=False)
-    """Whether she must be disabled: what was last sent of her can go, inactive, once it is at hand."""
-
-    @property
-    def key(self) -> str:
-        """Her EmployeeId as it is compared."""
-        return same_key(self.employee_id)
-
-
-Verdict = Due | Parked | None
-
-
 @dataclass
 class Plan(Generic[G]):
     """What a run will do. `due` is in sending order.
@@ -349,14 +137,14 @@ def outline(people: Iterable[Person], rules: Rules) -> Plan[Brief]:
 
 
 def _made(people: Iterable[Person], rules: Rules, kept: Callable[[Due, str], G]) -> Plan[G]:
-    rows, names = _Rows(), _Names()
+    rows, names = Rows(), Names()
     looked_at: dict[str, bool] = {}
     verdicts: dict[str, G | Parked] = {}
     agreed: dict[str, str] = {}
     for person, decided, row_hash in _with_hashes(people, rules):
         key = same_key(person.employee_id)
         looked_at[key] = decided or looked_at.get(key, False)
-        if not rows.speaks(key, _place(person, rules)):
+        if not rows.speaks(key, place_of(person, rules.mapping)):
             continue
         if key not in rows.doubled:
             verdicts.pop(key, None)
@@ -369,7 +157,7 @@ def _made(people: Iterable[Person], rules: Rules, kept: Callable[[Due, str], G])
         if identity:
             names.note(key, identity)
     for key in rows.doubled.keys() & {key for key, v in verdicts.items() if isinstance(v, Parked) or not v.by_hand}:
-        verdicts[key] = _parked_instead(verdicts[key], _two_rows(rows.doubled[key]))
+        verdicts[key] = parked_instead(verdicts[key], two_rows(rows.doubled[key]))
     names.park(verdicts, rows)
     due = [v for v in verdicts.values() if not isinstance(v, Parked)]
     parked = [v for v in verdicts.values() if isinstance(v, Parked)]
@@ -408,10 +196,10 @@ def park_clashes(due: Sequence[Due], namesakes: Iterable[Person], rules: Rules) 
 
     Of those who would be disabled it is noted who is active with their userName or work e-mail address.
     """
-    rows, names = _Rows(), _Names()
+    rows, names = Rows(), Names()
     for person in namesakes:
         key = same_key(person.employee_id)
-        if rows.speaks(key, _place(person, rules)) and (found := _known_by(person, rules)):
+        if rows.speaks(key, place_of(person, rules.mapping)) and (found := _known_by(person, rules)):
             names.note(key, found)
     verdicts: dict[str, Due | Parked] = {same_key(d.user.employee_id): d for d in due}
     names.park(verdicts, rows)
@@ -430,11 +218,6 @@ def manager_known(due: Due, sent_along: Iterable[str]) -> bool:
     """Whether Entra can resolve the manager: none to resolve, accepted before, or earlier in the same request."""
     manager = due.user.manager_id
     return manager is None or due.person.manager_sent or same_key(manager) in set(sent_along)
-
-
-def same_key(employee_id: str) -> str:
-    """An id as it is compared: without regard to case and trailing blanks."""
-    return employee_id.rstrip(" ").casefold()
 
 
 def as_forced(person: Person) -> Person:
@@ -503,12 +286,12 @@ class _State:
 
 def _assess(
     person: Person, rules: Rules, *, looked_at: bool, row_hash: str | None = None
-) -> tuple[Verdict, "_Identity | None"]:
+) -> tuple[Verdict, Identity | None]:
     """The verdict, and by what she is known, if active and in scope today, or ended and active over there.
 
     `row_hash`: of what goes of her if she is active, where that is known already.
     """
-    name: _Identity | None = None
+    name: Identity | None = None
     try:
         if not 1 <= len(person.employee_id.strip()) <= LONGEST_ID:
             raise Unsendable([f"EmployeeId is null or longer than {LONGEST_ID} characters"])
@@ -519,14 +302,14 @@ def _assess(
         state = _state(person, rules)
         leaves = state.ended and person.was_active
         if leaves or (state.active and state.in_scope):
-            name = _identity(person, rules, leaves=leaves)
+            name = identity_of(person, rules.mapping, leaves=leaves)
         return _verdict(person, state, rules, row_hash) if looked_at else None, name
     except Unsendable as exc:
         forced, leaver = person.forced_token is not None, isinstance(exc, _Leaver)
         return Parked(person.employee_id, exc.reasons, forced, leaver) if looked_at else None, name
 
 
-def _known_by(person: Person, rules: Rules) -> "_Identity | None":
+def _known_by(person: Person, rules: Rules) -> Identity | None:
     return _assess(person, rules, looked_at=_looked_at(person, rules))[1]
 
 
@@ -762,144 +545,6 @@ def _flag(person: Person, rules: Rules, control: str) -> bool:
     return True
 
 
-# --- several rows, one name ---------------------------------------------------------------------------------------
-
-
-class _Place(NamedTuple):
-    """Whether HR lacks the record that a row is of, and of which table it is, where the view says so."""
-
-    missing: bool
-    table: str
-
-
-_NOWHERE = _Place(False, "")
-"""Where the view does not say: nothing tells two rows apart."""
-
-
-def _place(person: Person, rules: Rules) -> _Place:
-    if scim.HR_TABLE not in rules.mapping.control:
-        return _NOWHERE
-    table = rules.mapping.cell(person.row, scim.HR_TABLE)
-    return _Place(person.missing, "" if table is None else str(table))
-
-
-class _Rows:
-    """The rows of each EmployeeId: of two, one whose record HR lacks does not speak for her where the other does."""
-
-    def __init__(self) -> None:
-        """None has been seen."""
-        self.places: dict[str, _Place] = {}
-        self.doubled: dict[str, set[str]] = {}
-        """Of whom two rows speak, and the tables that these are of."""
-
-    def speaks(self, key: str, place: _Place) -> bool:
-        """Whether this row says what becomes of her; unless she is doubled, no row that came before it does."""
-        before = self.places.get(key)
-        if before is None or not key:
-            self.places[key] = place
-            return True
-        if before.missing == place.missing and not (place.missing and before.table != place.table):
-            self.doubled.setdefault(key, {before.table}).add(place.table)
-            return True
-        if before < place:
-            return False
-        self.doubled.pop(key, None)
-        self.places[key] = place
-        return True
-
-    def apart(self, key: str, other: str) -> bool:
-        """Whether two people's rows are known to be of different tables."""
-        tables = {self.places[one].table for one in (key, other)}
-        return len(tables) == 2 and "" not in tables
-
-    def named(self, key: str) -> str:
-        """An EmployeeId, and the table that its row is of, where that is known."""
-        table = self.places[key].table
-        return f"{key.upper()} (dbo.{table})" if table else key.upper()
-
-
-class _Identity(NamedTuple):
-    """By what somebody is known, without regard to case; `leaves`: she has ended, and is still active over there."""
-
-    user_name: str
-    mail: str
-    leaves: bool
-
-
-class _Shared:
-    """Whose a name is: one key, or several."""
-
-    def __init__(self) -> None:
-        """Nobody's."""
-        self._first: dict[str, str] = {}
-        self.by_several: dict[str, set[str]] = {}
-
-    def add(self, name: str, key: str) -> None:
-        """It is hers, too; no name is nobody's."""
-        if name and (first := self._first.setdefault(name, key)) != key:
-            self.by_several.setdefault(name, {first}).add(key)
-
-    def others(self, name: str, key: str) -> list[str]:
-        """Whose it is beside hers."""
-        keys = self.by_several.get(name) or {self._first.get(name, key)}
-        return sorted(keys - {key})
-
-
-def _identity(person: Person, rules: Rules, *, leaves: bool) -> _Identity:
-    """A work e-mail address counts between HR systems only."""
-    mail = rules.mapping.work_mail(person.row) if scim.HR_TABLE in rules.mapping.control else None
-    return _Identity((rules.mapping.user_name(person.row) or "").casefold(), (mail or "").casefold(), leaves)
-
-
-class _Names:
-    """Who is active under which userName and work e-mail address, and who leaves under which."""
-
-    def __init__(self) -> None:
-        """Nobody is."""
-        self._active, self._mails = _Shared(), _Shared()
-        self._leaving: dict[str, _Identity] = {}
-
-    def note(self, key: str, identity: _Identity) -> None:
-        """Somebody is known by these."""
-        self._leaving.pop(key, None)
-        if identity.leaves:
-            self._leaving[key] = identity
-            return
-        self._active.add(identity.user_name, key)
-        self._mails.add(identity.mail, key)
-
-    def clashes(self, rows: _Rows) -> dict[str, str]:
-        """Who has the userName of somebody else, and why she is parked for it."""
-        return {
-            key: f"has the userName of {', '.join(map(rows.named, sorted(keys - {key})))}, and both are active"
-            for keys in self._active.by_several.values()
-            for key in keys
-        }
-
-    def park(self, verdicts: dict[str, G | Parked], rows: _Rows) -> None:
-        """Park who has the userName of somebody else; of leavers, note who is active with theirs."""
-        for key, reason in self.clashes(rows).items():
-            _park_active(verdicts, key, reason)
-        for key, identity in self._leaving.items():
-            self._note_moved(key, identity, verdicts, rows)
-
-    def _note_moved(self, key: str, identity: _Identity, verdicts: dict[str, G | Parked], rows: _Rows) -> None:
-        """Who leaves one HR system and is active in another under her userName, or her work e-mail address.
-
-        An address that several who are active have is nobody's own, and tells nothing.
-        """
-        namesakes = [other for other in self._active.others(identity.user_name, key) if rows.apart(key, other)]
-        for other in namesakes:
-            _park_active(
-                verdicts, other, f"has the userName of {rows.named(key)}, who leaves and still has her account"
-            )
-        shared = self._mails.others(identity.mail, key)
-        moved = namesakes or [other for other in shared if len(shared) == 1 and rows.apart(key, other)]
-        one = verdicts.get(key)
-        if moved and one is not None and not isinstance(one, Parked) and one.disables and not one.by_hand:
-            verdicts[key] = replace(one, moved_to=rows.named(moved[0]))
-
-
 class Crowd:
     """Who shares an EmployeeId with whom or, being active, a userName: seen in one pass, of which only keys are kept.
 
@@ -908,11 +553,11 @@ class Crowd:
 
     def __init__(self, people: Iterable[Person], rules: Rules, *, names: bool) -> None:
         """Look at everybody; at their names only where somebody is to be judged."""
-        self._rules, self._rows = rules, _Rows()
-        known = _Names()
+        self._rules, self._rows = rules, Rows()
+        known = Names()
         for person in people:
             key = same_key(person.employee_id)
-            speaks = self._rows.speaks(key, _place(person, rules))
+            speaks = self._rows.speaks(key, place_of(person, rules.mapping))
             if names and speaks and (found := _known_by(person, rules)):
                 known.note(key, found)
         self._clashes = known.clashes(self._rows)
@@ -920,12 +565,12 @@ class Crowd:
     def speaks(self, person: Person) -> bool:
         """Whether this row is the one that says what becomes of her, or one of several that do."""
         place = self._rows.places[same_key(person.employee_id)]
-        return place == _place(person, self._rules) or self.doubled(person) is not None
+        return place == place_of(person, self._rules.mapping) or self.doubled(person) is not None
 
     def doubled(self, person: Person) -> str | None:
         """Why nobody can tell which of her rows counts; None where one does."""
         tables = self._rows.doubled.get(same_key(person.employee_id))
-        return None if tables is None else _two_rows(tables)
+        return None if tables is None else two_rows(tables)
 
     def judge(self, person: Person) -> Verdict:
         """As `make` would, of somebody who was never sent."""
@@ -933,26 +578,9 @@ class Crowd:
         if verdict is None:
             return None
         if two := self.doubled(person):
-            return _parked_instead(verdict, two)
+            return parked_instead(verdict, two)
         clash = self._clashes.get(same_key(person.employee_id))
-        return (
-            _parked_instead(verdict, clash) if clash and isinstance(verdict, Due) and verdict.user.active else verdict
-        )
-
-
-def _park_active(verdicts: dict[str, G | Parked], key: str, reason: str) -> None:
-    one = verdicts.get(key)
-    if one is not None and not isinstance(one, Parked) and one.active:
-        verdicts[key] = _parked_instead(one, reason)
-
-
-def _two_rows(tables: set[str]) -> str:
-    known = " and ".join(f"dbo.{table}" for table in sorted(tables) if table)
-    return f"two rows of dbo.ScimUsers have this EmployeeId{f': of {known}' if known else ''}"
-
-
-def _parked_instead(verdict: Due | Brief | Parked, reason: str) -> Parked:
-    return Parked(verdict.employee_id, (reason,), verdict.forced)
+        return parked_instead(verdict, clash) if clash and isinstance(verdict, Due) and verdict.user.active else verdict
 
 
 def _managers_first(due: Sequence[G]) -> list[G]:

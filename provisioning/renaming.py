@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
-from provisioning import existing_names, flows, jobs, name_book, naming, plan, retry, review, runs, user_names
+from provisioning import existing_names, flows, jobs, name_book, naming, retry, review, runs, user_names
 from provisioning.accounts import Accounts
 from provisioning.database import Database
 from provisioning.directory import Directory
@@ -14,7 +14,7 @@ from provisioning.existing_names import Existing, TakenOver
 from provisioning.graph import Graph, OpenGraph
 from provisioning.name_book import Held
 from provisioning.pacing import Clock
-from provisioning.plan import Person
+from provisioning.people import Person, same_key
 from provisioning.runs import Report, Work, no_counts
 from provisioning.settings import GRAPH, Settings
 from provisioning.user_names import Given, NoName, Policy
@@ -176,9 +176,9 @@ def _tell(db: Database, result: TakenOver, report: Report) -> None:
     for one, reason in result.conflicts:
         where = f" in line {one.line}" if one.line else ""
         report.note(f"conflict{where}, {one.employee_id or '(no EmployeeId)'}: {reason}")
-    mapped = {plan.same_key(i) for i in name_book.mapped(db)}
+    mapped = {same_key(i) for i in name_book.mapped(db)}
     ids = [one.employee_id for one, _ in (*result.new, *result.adopted) if one.employee_id]
-    if strangers := [i for i in ids if plan.same_key(i) not in mapped]:
+    if strangers := [i for i in ids if same_key(i) not in mapped]:
         named = ", ".join(strangers[:MOST_NAMED]) + (", …" if len(strangers) > MOST_NAMED else "")
         report.note(
             f"{len(strangers)} EmployeeIds are not in dbo.ScimUsers; their names are kept all the same: {named}"

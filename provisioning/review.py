@@ -17,7 +17,8 @@ from provisioning.guards import Held
 from provisioning.holds import Hold
 from provisioning.jobs import EVERYBODY, Selection
 from provisioning.pacing import CALLS_PER_SECOND, Clock
-from provisioning.plan import Due, Group, Job, Parked, Person, Rules
+from provisioning.people import Due, Group, Job, Parked, Person, same_key
+from provisioning.plan import Rules
 from provisioning.runs import Report, Work, no_counts
 from provisioning.scim import MOST_OPERATIONS, ScimMapping
 from provisioning.settings import Settings
@@ -79,10 +80,10 @@ def approve(settings: Settings, hold_id: str, by: str, *, clock: Clock | None = 
         kind, due_on = _approvable(work, hold_id)
         held = holds.people(work.db, hold_id)
         due = _still_due(work, held, due_on)
-        covered = [i for i, h in held.items() if h in due.get(plan.same_key(i), ())]
+        covered = [i for i, h in held.items() if h in due.get(same_key(i), ())]
         if not covered and kind[0] != guards.MAPPING:
             raise NotApprovable(f"Hold {hold_id}: nobody in it is due as she was held; the next run holds them anew.")
-        rest = {i: h for i, h in held.items() if h not in due.get(plan.same_key(i), (h,))}
+        rest = {i: h for i, h in held.items() if h not in due.get(same_key(i), (h,))}
         _write_approval(work, hold_id, name, due_on, rest)
         changed = len(held) - len(covered)
         report.answer = {"hold_id": hold_id, "approved_by": name, "covers": len(covered), "changed": changed}
@@ -212,13 +213,13 @@ def _today(work: Work, rounds: Sequence[Job], selection: Selection) -> None:
     foreseen = Foreseen(one_run=len(rounds) == 1, new_names=new_names)
     due, parked = _due(work, people, [work.rules(job) for job in rounds])
     standing = holds.waiting(work.db, work.target)
-    waits = {plan.same_key(i) for h in standing if h.kind[0] != guards.FIRST_LOAD for i in h.people}
+    waits = {same_key(i) for h in standing if h.kind[0] != guards.FIRST_LOAD for i in h.people}
     chosen = selection.of(due, waits)
     foreseen.parked = selection.of_parked(parked)
     named = {d.key for d in chosen} if selection.named else frozenset[str]()
     rules, guard = work.rules(rounds[-1]), work.guard(standing, work.changed_mapping(), named=named)
     foreseen.held = weighing.weigh(work.book, rules, guard, due)
-    stopped = {plan.same_key(i) for h in foreseen.held for i in h.people}
+    stopped = {same_key(i) for h in foreseen.held for i in h.people}
     going = [d for d in chosen if d.key not in stopped]
     affordable = work.calls_left() * MOST_OPERATIONS
     if foreseen.one_run:  # it leaves calls to more urgent people of the other job
@@ -258,9 +259,9 @@ def _add(
     classes: dict[str, list[str]] = {}
     for stopped in foreseen.held:
         for employee_id in stopped.people:
-            classes.setdefault(plan.same_key(employee_id), []).append(stopped.kind[0])
+            classes.setdefault(same_key(employee_id), []).append(stopped.kind[0])
     before = work.book.sent_users([d.user.employee_id for d in due if d.person.sent])
-    sent = {plan.same_key(i): scim.flatten(user) for i, user in before}
+    sent = {same_key(i): scim.flatten(user) for i, user in before}
     going = [d for d in due if d.key not in classes]
     deferred = {d.key for d in going[affordable:]}
     for one in due:
@@ -347,4 +348,4 @@ def _days_ahead(work: Work, rounds: Sequence[Job], selection: Selection, on: dat
 
 def _foreseen_before(work: Work, day: date) -> set[str]:
     """Who waits in a wave that was foreseen for this day before."""
-    return {plan.same_key(i) for h in holds.waiting(work.db, work.target) if h.due_on == day for i in h.people}
+    return {same_key(i) for h in holds.waiting(work.db, work.target) if h.due_on == day for i in h.people}

@@ -18,7 +18,8 @@ from provisioning.guards import Guard, Limits, Situation
 from provisioning.holds import Hold
 from provisioning.ledger import Lease, Ledger
 from provisioning.pacing import Clock
-from provisioning.plan import Brief, Due, G, Job, LogRead, Person, Plan, Rules
+from provisioning.people import Brief, Due, G, Job, Person, same_key
+from provisioning.plan import LogRead, Plan, Rules
 from provisioning.scim import HR_TABLE, ScimMapping
 from provisioning.send import Budget
 from provisioning.settings import GRAPH, BulkUpload, Settings
@@ -207,7 +208,7 @@ class Work:
         )
 
     def _why_unnamed(self, employee_id: str) -> str:
-        return self.unnamed.get(plan.same_key(employee_id), plan.SHOWN_AS_ID)
+        return self.unnamed.get(same_key(employee_id), plan.SHOWN_AS_ID)
 
     def plan(self, people: Iterable[Person], rules: Rules, *, narrowed: bool = False) -> Plan[Due]:
         """What a run will do with these people. Leavers whose rows make no SCIM user go as they were last sent.

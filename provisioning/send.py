@@ -18,7 +18,8 @@ from provisioning.graph import Answer, Graph, Reaction
 from provisioning.guards import Guard, Held
 from provisioning.ledger import Intended, Lease, Ledger
 from provisioning.pacing import Clock, Pace
-from provisioning.plan import Due, Parked, Rules
+from provisioning.people import Due, Parked, same_key
+from provisioning.plan import Rules
 
 logger = logging.getLogger(__name__)
 
@@ -218,16 +219,16 @@ class Sender:
 
     def _take_forced(self) -> None:
         """Whoever was forced since goes first, also somebody whom this run has dealt with already."""
-        waiting = {plan.same_key(i) for i in self._forced}
+        waiting = {same_key(i) for i in self._forced}
         self._looks_again = self._clock.monotonic() + LOOKS_FOR_FORCED_EVERY
         for employee_id, token in self._ledger.forced():
-            key = plan.same_key(employee_id)
+            key = same_key(employee_id)
             if key in waiting or token in self._seen_tokens:
                 continue
             self._seen_tokens.add(token)
             self._tokens[key] = token
-            if key in {plan.same_key(i) for i in self._queue}:
-                self._queue = deque(i for i in self._queue if plan.same_key(i) != key)
+            if key in {same_key(i) for i in self._queue}:
+                self._queue = deque(i for i in self._queue if same_key(i) != key)
             else:
                 self.tally.counts["candidates"] += 1
             self._forced.append(employee_id)
@@ -286,13 +287,13 @@ class Sender:
             kept: list[str] = []
             while queue and len(ids) < scim.MOST_OPERATIONS:
                 one = queue.popleft()
-                (kept if plan.same_key(one) in busy else ids).append(one)
+                (kept if same_key(one) in busy else ids).append(one)
             queue.extendleft(reversed(kept))
         return ids
 
     def _busy_people(self) -> set[str]:
         requests = (*self._in_flight.values(), *self._retries)
-        return {plan.same_key(i) for r in requests for i in r.ids}
+        return {same_key(i) for r in requests for i in r.ids}
 
     def _read_afresh(self, ids: list[str]) -> list[Due] | None:
         """Those still due, in order; None when they must wait for their managers in flight."""
@@ -314,10 +315,10 @@ class Sender:
         due, held = self._weighed(due)
         self._park(made.parked)
         going = {d.key for d in due}
-        self._settle([i for i in ids if plan.same_key(i) not in going])
-        parked = {plan.same_key(p.employee_id) for p in made.parked}
+        self._settle([i for i in ids if same_key(i) not in going])
+        parked = {same_key(p.employee_id) for p in made.parked}
         self.tally.counts["held"] += len(held)
-        self.tally.counts["unchanged"] += sum(plan.same_key(i) not in going | parked | held for i in ids)
+        self.tally.counts["unchanged"] += sum(same_key(i) not in going | parked | held for i in ids)
         return due
 
     def _is_news(self, due: Due) -> bool:
@@ -332,14 +333,14 @@ class Sender:
             return due, set()
         found = weighing.weigh(self._ledger, self._rules, self._guard, fresh)
         self.tally.held.extend(found)
-        held = {plan.same_key(i) for h in found for i in h.people}
+        held = {same_key(i) for h in found for i in h.people}
         return [d for d in due if d.key not in held], held
 
     @staticmethod
     def _manager_among(people: Iterable[Due], requests: Iterable[_Request]) -> bool:
         """Whether one of these requests holds a manager of these people."""
-        wanted = {plan.same_key(d.user.manager_id) for d in people if d.user.manager_id}
-        return any(plan.same_key(d.user.external_id) in wanted for r in requests for d in r.people)
+        wanted = {same_key(d.user.manager_id) for d in people if d.user.manager_id}
+        return any(same_key(d.user.external_id) in wanted for r in requests for d in r.people)
 
     def _with_intents(self, due: list[Due]) -> _Request:
         mapping, before = self._rules.mapping, set[str]()
@@ -349,8 +350,8 @@ class Sender:
             resources.append((one.user.employee_id, resource))
             differing = weighing.changed_attributes(one, mapping)
             intents.append(Intended(one, resource, plan.manager_known(one, before), counts, differing))
-            before.add(plan.same_key(one.user.external_id))
-        again = [d.user.employee_id for d in due if plan.same_key(d.user.employee_id) in self._in_doubt]
+            before.add(same_key(one.user.external_id))
+        again = [d.user.employee_id for d in due if same_key(d.user.employee_id) in self._in_doubt]
         if not self._ledger.write_intents(intents, self._lease, again):
             self._hold_on()
             if not self._ledger.write_intents(intents, self._lease, again):
@@ -433,9 +434,9 @@ class Sender:
 
     def _accepted(self, request: _Request) -> None:
         self._ledger.record_accepted(request.ids)
-        self._in_doubt.difference_update(map(plan.same_key, request.ids))
+        self._in_doubt.difference_update(map(same_key, request.ids))
         self.tally.counts["sent"] += len(request.people)
-        self.tally.sent_ids.update(map(plan.same_key, request.ids))
+        self.tally.sent_ids.update(map(same_key, request.ids))
         self._succeeded, request.origin.succeeded = True, True
         self._systematic = self._given_up = 0
         self._part_done(request)
@@ -475,12 +476,12 @@ class Sender:
             self._end_intents(request)
             words = f"Graph answered {answer.status}, {answer.words}"
             origin.refusals.append((request.people[0], words))
-            self.tally.refused_ids.update(map(plan.same_key, request.ids))
+            self.tally.refused_ids.update(map(same_key, request.ids))
             self._park([Parked(request.ids[0], (words,))])
             self._part_done(request)
             return
-        along = {plan.same_key(d.user.external_id) for d in request.people}
-        reports = [d.user.employee_id for d in request.people if plan.same_key(d.user.manager_id or "") in along]
+        along = {same_key(d.user.external_id) for d in request.people}
+        reports = [d.user.employee_id for d in request.people if same_key(d.user.manager_id or "") in along]
         self._ledger.doubt_managers(reports)
         half, pair = (len(request.people) + 1) // 2, object()
         origin.open_parts += 1
@@ -511,10 +512,10 @@ class Sender:
 
     def _all_refused(self) -> None:
         """It is not these people: nobody is parked for it, all stay due."""
-        blamed = {plan.same_key(due.user.employee_id) for due, _ in self._waiting_refusals}
+        blamed = {same_key(due.user.employee_id) for due, _ in self._waiting_refusals}
         words = self._waiting_refusals[0][1] if self._waiting_refusals else "400"
         self._waiting_refusals.clear()
-        self.tally.parked = [p for p in self.tally.parked if plan.same_key(p.employee_id) not in blamed]
+        self.tally.parked = [p for p in self.tally.parked if same_key(p.employee_id) not in blamed]
         self.tally.counts["parked"] -= len(blamed)
         self.tally.counts["deferred"] += len(blamed)
         self._stop(f"Graph refused every part of three requests; the mapping or the app's schema is wrong: {words}")
@@ -538,7 +539,7 @@ class Sender:
 
     def _settle(self, employee_ids: Iterable[str]) -> None:
         """Those of them who were forced and cannot or need not go wait no longer."""
-        keys = [plan.same_key(i) for i in employee_ids]
+        keys = [same_key(i) for i in employee_ids]
         self._ledger.unforce([self._tokens.pop(key) for key in keys if key in self._tokens])
 
     def _defer(self, request: _Request) -> None:
@@ -550,7 +551,7 @@ class Sender:
     def _end_intents(self, request: _Request) -> None:
         """Only an ambiguous end leaves intents; a definite refusal removes them."""
         if request.ambiguous:
-            self._in_doubt.update(map(plan.same_key, request.ids))
+            self._in_doubt.update(map(same_key, request.ids))
         else:
             self._ledger.drop_intents(request.ids)
 

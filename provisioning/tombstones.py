@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from provisioning import plan
 from provisioning.database import Database
+from provisioning.people import same_key
 
 _KEY = "tombstones"
 
@@ -51,4 +52,4 @@ def hasher(db: Database, kind: str) -> Callable[[str], str]:
 
 
 def _hash(secret: str, employee_id: str) -> str:
-    return hmac.new(secret.encode(), plan.same_key(employee_id).encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode(), same_key(employee_id).encode(), hashlib.sha256).hexdigest()

@@ -9,7 +9,8 @@ from typing import Any
 from provisioning import database, plan
 from provisioning.database import Database
 from provisioning.outcomes import Entry, State, Told
-from provisioning.plan import LogRead, same_key
+from provisioning.people import same_key
+from provisioning.plan import LogRead
 
 OFF_AFTER = timedelta(hours=24)
 """A target whose log was not read successfully for so long has its outcomes off."""

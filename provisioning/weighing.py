@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from provisioning import database, plan, scim
 from provisioning.guards import Differences, Guard, Held, changed_paths
 from provisioning.ledger import Ledger
-from provisioning.plan import Brief, Due, Going, Rules
+from provisioning.people import Brief, Due, Going, same_key
+from provisioning.plan import Rules
 from provisioning.scim import ScimMapping, User
 
 
@@ -37,7 +38,7 @@ def differences(ledger: Ledger, rules: Rules, due: Sequence[Going]) -> Differenc
     for some in database.chunks([d for d in due if d.sent and d.changed]):
         changed = {one.key: (one, user) for one, user in _with_users(ledger, rules, some)}
         for employee_id, before in ledger.sent_users([d.employee_id for d in some]):
-            if (pair := changed.get(plan.same_key(employee_id))) is not None:
+            if (pair := changed.get(same_key(employee_id))) is not None:
                 found.add(pair[0], scim.flatten(before), rules.mapping.flat(pair[1]))
     return found
 
@@ -47,7 +48,7 @@ def _with_users(ledger: Ledger, rules: Rules, some: Sequence[Going]) -> Iterator
     yield from ((one, one.user) for one in some if isinstance(one, Due))
     briefs = {one.key: one for one in some if isinstance(one, Brief)}
     for person in ledger.people_of(rules.mapping, [one.employee_id for one in briefs.values()]) if briefs else ():
-        brief = briefs.get(plan.same_key(person.employee_id))
+        brief = briefs.get(same_key(person.employee_id))
         if brief is not None and (user := plan.user_again(brief, person, rules)) is not None:
             yield brief, user
 

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from provisioning import database, migration
 from provisioning.pacing import Clock
-from provisioning.plan import Job
+from provisioning.people import Job
 from provisioning.settings import Settings
 from tests import compared
 from tests.emulators.app_schema import AppSchema

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from provisioning import database, migration, naming, runs
 from provisioning.database import Database
 from provisioning.pacing import Clock
-from provisioning.plan import Job
+from provisioning.people import Job
 from provisioning.runs import Report
 from provisioning.settings import Settings
 

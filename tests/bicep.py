@@ -24,7 +24,6 @@ _EVALUATED: dict[str, Callable[..., Any]] = {
     "empty": lambda value: not value,
     "split": lambda text, mark: text.split(mark),
 }
-_PARSER = BicepParser()
 _TOKENS = re.compile(
     r"(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<long>'''.*?''')|(?P<quote>')|(?P<newline>\n)|(?P<space>[ \t\r]+)"
     r"|(?P<number>\d+)|(?P<word>[A-Za-z_]\w*)|(?P<arrow>=>)|(?P<mark>\?\?|\.\?|&&|\|\||[=!<>]=|=~|.)",
@@ -65,9 +64,14 @@ class Template:
 
 
 @functools.cache
+def _parser() -> BicepParser:
+    return BicepParser()
+
+
+@functools.cache
 def parse(text: str) -> Template:
     """A .bicep file. Raises lark's UnexpectedInput where it is none."""
-    return Template(text, _PARSER.parse(text=text))
+    return Template(text, _parser().parse(text=text))
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from typing import Any
 from provisioning import database, ledger, plan
 from provisioning.database import Database
 from provisioning.pacing import Clock
-from provisioning.plan import Job
+from provisioning.people import Job
 from provisioning.runs import Report, Work, compiled
 from provisioning.settings import Settings
 from tests.emulators.entra import Directory

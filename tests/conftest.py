@@ -5,10 +5,14 @@ Database=…; a scratch database beside it is made and dropped). Without it the 
 no driver is needed.
 """
 
+import contextlib
+import functools
 import gc
+import importlib
 import json
 import logging
 import os
+import pickle
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -18,6 +22,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from provisioning import database, jobs, migration, review
 from provisioning.database import Database
@@ -50,6 +55,16 @@ TABLES = (
 )
 PASSWORD = "emulated-password"
 SHARES = ("sent", "unchanged", "held", "parked", "deferred")
+ALONE = ("test_kill_points", "test_world_model", "test_storms", "test_world")
+"""Modules of which a single test takes long, the longest first."""
+
+LONG = (
+    *("test_browser", "test_properties", "test_sending", "test_least_privilege", "test_around_the_guards"),
+    *("test_comparing", "test_hostile_hr", "test_walk_through", "test_described", "test_presets", "test_first_load"),
+    *("test_several", "test_doctor", "test_review", "test_exports", "test_command_line", "test_acceptance"),
+)
+"""Modules that take long together."""
+
 NAMED = Selection(limit=100_000)
 """An operator who says how many go: a first load that needs no approval."""
 
@@ -149,9 +164,14 @@ def db(connection_string: str, clock: MovedClock) -> Iterator[Database]:
 @pytest.fixture
 def hr() -> Iterator[HrEmulator]:
     """An HR API with a hundred invented people behind basic auth."""
-    invented = people.invent(100, today=datetime(2026, 11, 22, tzinfo=UTC).date())
-    with HrEmulator(invented, {"basic": ("svc", PASSWORD)}) as emulator:
+    with HrEmulator(pickle.loads(_invented()), {"basic": ("svc", PASSWORD)}) as emulator:  # noqa: S301 - our own
         yield emulator
+
+
+@functools.cache
+def _invented() -> bytes:
+    """They are the same each time; to invent them takes longer than many a test."""
+    return pickle.dumps(people.invent(100, today=datetime(2026, 11, 22, tzinfo=UTC).date()))
 
 
 @pytest.fixture
@@ -303,10 +323,54 @@ def _told(terminalreporter: Any) -> list[str]:
     return [f"{what}: {count}" + ("" if of is None else f" of {of} hit") for what, (count, of) in sorted(sums.items())]
 
 
-def pytest_collection_finish() -> None:
-    """What was imported and collected stays to the end: no collection of garbage needs to look through it again."""
-    gc.collect()
-    gc.freeze()
+class _LongFirst(LoadScopeScheduling):
+    """A module goes to one worker, which makes what its tests share once; of the longest, each test goes by itself."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = Path(nodeid.partition("::")[0]).stem
+        return nodeid if module in ALONE else module
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _LongFirst | None:
+    if config.getoption("dist") != "load":
+        return None
+    config.option.loadscopereorder = False  # which would put the modules of most tests first
+    return _LongFirst(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, and the shortest in the end, so that of several workers none is left alone with much."""
+    places = {module: place for place, module in enumerate((*ALONE, *LONG))}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[Any]:
+    """What is imported and collected stays to the end: no collection of garbage needs to look through it.
+
+    Of several workers, each begins with another share of the modules: most of them have then been compiled by
+    somebody else, with what pytest makes of their assertions, by the time one comes to them.
+    """
+    gc.disable()
+    try:
+        _import_another_share_first(session.config)
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
+def _import_another_share_first(config: pytest.Config) -> None:
+    worker = getattr(config, "workerinput", None)
+    if worker is None or config.args_source is not config.ArgsSource.TESTPATHS:
+        return
+    modules = sorted(path.stem for path in Path(__file__).parent.glob("test_*.py"))
+    begin = len(modules) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    for module in [*modules[begin:], *modules[:begin]]:
+        with contextlib.suppress(Exception):  # told where it is collected
+            importlib.import_module(f"tests.{module}")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -1,13 +1,15 @@
 """Real processes that are killed at a point of their work: before or after a SQL statement or an HTTP request.
 
 `python -m tests.killing` imports everything once, has one thread, and forks a child for every order that comes as a
-line of JSON on stdin: starting Python some hundred times would take minutes. A child runs one job and notes its points
+line of JSON on stdin: starting Python some hundred times would take minutes. A job that it has rehearsed itself has
+read and compiled for its children what is read and compiled once. A child runs one job and notes its points
 by name ("before record_accepted 3", "after POST 1": the third statement of that file, the first POST) or, at the point
 it was told, kills itself with SIGKILL, or stands still (SIGSTOP) until it is told to go on.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -20,7 +22,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Self
@@ -48,7 +50,7 @@ JOBS: dict[str, Callable[[Settings, MovedClock], Any]] = {
 class Order:
     """A job to run at a moment (`now`, ISO), and where to die; with `within`, so many seconds after that point.
 
-    With `only_stop` it stands still there.
+    With `only_stop` it stands still there; a rehearsal is run by the process that forks, to its end.
     """
 
     job: str
@@ -57,6 +59,7 @@ class Order:
     at: str | None = None
     within: float | None = None
     only_stop: bool = False
+    rehearsal: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,10 @@ class Killer:
     def run(self, order: Order) -> Ended:
         """Run a job in a child of its own."""
         return Ended(**json.loads(self._answer(json.dumps(asdict(order)))))
+
+    def rehearse(self, order: Order) -> None:
+        """Run a job in the process that forks, which takes from each of its children what is done only once."""
+        assert self.run(replace(order, rehearsal=True)) == Ended(0, 0, {})
 
     def stop(self, order: Order) -> None:
         """Run a job in a child of its own until it stands still."""
@@ -171,23 +178,40 @@ def _watch(points: _Points) -> None:
     transport.exchange = watched_exchange
 
 
-def _child(order: Order, report: IO[str]) -> None:
-    logging.basicConfig(level=logging.DEBUG)
+def _work(order: Order, settings: Settings) -> None:
+    JOBS[order.job](settings, MovedClock(datetime.fromisoformat(order.now)))
+
+
+def _rehearse(order: Order) -> Ended:
+    _work(order, Settings.from_environ(order.environ))
+    assert threading.active_count() == 1
+    _keep()
+    return Ended(0, 0, {})
+
+
+def _keep() -> None:
+    """What is there stays: a child that looked through it for garbage would copy every page of it."""
+    gc.collect()
+    gc.freeze()
+
+
+def _child(order: Order, settings: Settings, report: IO[str]) -> None:
     points = _Points(order)
     _watch(points)
-    JOBS[order.job](Settings.from_environ(order.environ), MovedClock(datetime.fromisoformat(order.now)))
+    _work(order, settings)
     json.dump(points.passed, report)
     report.flush()
 
 
 def _fork(order: Order) -> Ended:
+    settings = Settings.from_environ(order.environ)
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         code = 1
         try:
             os.close(reading)
-            _child(order, os.fdopen(writing, "w"))
+            _child(order, settings, os.fdopen(writing, "w"))
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -212,10 +236,13 @@ def _wait_stopped(child: int) -> None:
 
 def main() -> None:
     """Take orders until there are no more."""
+    logging.basicConfig(level=logging.DEBUG)
     transport.client().close()  # the trust store is read here, and not by each of hundreds of children;
     source_schema.checked({})  # so is what looks at HR_SOURCE
+    _keep()
     for line in sys.stdin:
-        print(json.dumps(asdict(_fork(Order(**json.loads(line))))), flush=True)
+        order = Order(**json.loads(line))
+        print(json.dumps(asdict(_rehearse(order) if order.rehearsal else _fork(order))), flush=True)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ def _mistake(name: str, edits: tuple[Edit, ...], *tests: str) -> Mistake:
 PLAN, SCIM, SEND, JOBS = (f"provisioning/{name}.py" for name in ("plan", "scim", "send", "jobs"))
 LEDGER, GRAPH, GUARDS, HR = (f"provisioning/{name}.py" for name in ("ledger", "graph", "guards", "hr"))
 MIRROR, RUNS, TRANSPORT, DATABASE = (f"provisioning/{name}.py" for name in ("mirror", "runs", "transport", "database"))
+PEOPLE, DOUBLES = "provisioning/people.py", "provisioning/doubles.py"
 PACING, RETRY, BODIES = "provisioning/pacing.py", "provisioning/retry.py", "provisioning/bodies.py"
 SHARE, EXPORTS, DELIMITED = "provisioning/share.py", "provisioning/exports.py", "provisioning/delimited.py"
 OUTCOME, QUERIES = "provisioning/outcomes.py", "provisioning/queries"
@@ -490,7 +491,7 @@ GUARD_MISTAKES = (
     ),
     _mistake(
         "two active people with one userName both go",
-        _in(PLAN, "            for keys in self._active.by_several.values()\n", "            for keys in ()\n"),
+        _in(DOUBLES, "            for keys in self._active.by_several.values()\n", "            for keys in ()\n"),
         "test_plan.py::test_two_active_people_with_one_user_name_are_parked_and_nobody_else",
     ),
     _mistake(
@@ -567,7 +568,7 @@ SENDING = (
         "a manager and her reports in two requests at once",
         _in(
             SEND,
-            "return any(plan.same_key(d.user.external_id) in wanted for r in requests for d in r.people)",
+            "return any(same_key(d.user.external_id) in wanted for r in requests for d in r.people)",
             "return False",
         ),
         "test_sending.py::test_a_request_waits_for_the_answer_to_the_one_that_holds_its_managers",
@@ -580,13 +581,15 @@ SENDING = (
     _mistake(
         "leavers go last",
         _in(
-            PLAN, "    LEAVER = 1\n    JOINER = 2\n    CHANGE = 3\n", "    JOINER = 2\n    CHANGE = 3\n    LEAVER = 1\n"
+            PEOPLE,
+            "    LEAVER = 1\n    JOINER = 2\n    CHANGE = 3\n",
+            "    JOINER = 2\n    CHANGE = 3\n    LEAVER = 1\n",
         ),
         "test_plan.py::test_forced_then_leavers_then_joiners_then_changes",
     ),
     _mistake(
         "a person in two requests at once",
-        _in(SEND, "return {plan.same_key(i) for r in requests for i in r.ids}", "return set()"),
+        _in(SEND, "return {same_key(i) for r in requests for i in r.ids}", "return set()"),
         "test_sending.py::test_nobody_is_in_two_requests_at_once_not_even_when_forced_meanwhile",
     ),
     _mistake(
@@ -1014,7 +1017,7 @@ NEW_HR = (
     _mistake(
         "a row whose record is gone speaks for her, too",
         _in(
-            PLAN,
+            DOUBLES,
             "if before.missing == place.missing and not (place.missing and before.table != place.table):",
             "if True:",
         ),

@@ -9,7 +9,7 @@ from provisioning import comparison, first_load, flows
 from provisioning.accounts import Accounts
 from provisioning.comparison import Expected, Finding, Heading, Meeting
 from provisioning.flows import Flows
-from provisioning.plan import Standing
+from provisioning.people import Standing
 
 TITLE = flows.Flow("title", "jobTitle", clears=True)
 NAME = flows.Flow("userName", "userPrincipalName", before_at=True)

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -1023,7 +1024,11 @@ def test_hr_can_break_off_in_the_middle_of_an_answer(hr: HrEmulator, client: htt
 # --- the invented people
 
 
-INVENTED = people.invent(1000, today=TODAY)
+@cache
+def invented() -> list[dict[str, Any]]:
+    return people.invent(1000, today=TODAY)
+
+
 LENGTHS = {
     "EmployeeId": 10, "NickName": 50, "NationalityId": 50, "LanguageId": 50, "Email": 50, "CreatedBy": 50,
     "ModifiedBy": 50, "Initials": 20, "LocationId": 10, "Office": 20, "ManagerId": 10, "OrganizationId": 10,
@@ -1047,13 +1052,13 @@ def flat(record: Json) -> Json:
 
 def test_invented_people_are_the_same_for_the_same_seed() -> None:
     """And others for another."""
-    assert people.invent(1000, today=TODAY) == INVENTED
-    assert people.invent(1000, seed=8, today=TODAY) != INVENTED
+    assert people.invent(1000, today=TODAY) == invented()
+    assert people.invent(1000, seed=8, today=TODAY) != invented()
 
 
 def test_invented_people_fit_the_table() -> None:
     """Every column, no other, and no value too long (in UTF-16 units, as SQL Server counts)."""
-    for row in map(flat, INVENTED):
+    for row in map(flat, invented()):
         assert row.keys() == LENGTHS.keys() | OTHERS
         for column, length in LENGTHS.items():
             assert len((row[column] or "").encode("utf-16-le")) <= 2 * length, column
@@ -1064,7 +1069,7 @@ def test_invented_people_fit_the_table() -> None:
 
 def test_invented_people_are_awkward() -> None:
     """Nulls, empty texts, apostrophes, other alphabets and letters beyond 16 bits are among them."""
-    rows = [flat(record) for record in INVENTED]
+    rows = [flat(record) for record in invented()]
     text = json.dumps(rows, ensure_ascii=False)
     assert all(part in text for part in ("O'Brien", "Иван", "Ελένη", "佐藤", "🦆", '""'))
     emails = [row["Email"] for row in rows if row["Email"]]
@@ -1078,16 +1083,16 @@ def test_invented_people_are_awkward() -> None:
 
 def test_invented_managers_are_a_tree_with_two_knots() -> None:
     """4 to 6 levels, many reports before their managers, one who manages herself, two who manage each other."""
-    manager = {record["EmployeeId"]: record["ManagerId"] for record in INVENTED}
-    places = {record["EmployeeId"]: place for place, record in enumerate(INVENTED)}
+    manager = {record["EmployeeId"]: record["ManagerId"] for record in invented()}
+    places = {record["EmployeeId"]: place for place, record in enumerate(invented())}
     assert sum(places[one] < places[boss] for one, boss in manager.items() if boss) > 300
     assert sum(one == boss for one, boss in manager.items()) == 1
     assert sum(one != boss and manager.get(boss) == one for one, boss in manager.items() if boss) == 2
     levels = [level(manager, one) for one in manager]
     assert 4 <= max(levels) <= 6
     assert levels.count(0) == 3
-    names = {record["EmployeeId"]: record["Name"]["FullName"] for record in INVENTED}
-    assert all(record["Manager"]["Name"] == names.get(record["ManagerId"]) for record in INVENTED)
+    names = {record["EmployeeId"]: record["Name"]["FullName"] for record in invented()}
+    assert all(record["Manager"]["Name"] == names.get(record["ManagerId"]) for record in invented())
 
 
 def level(manager: Json, one: str) -> int:
@@ -1102,7 +1107,7 @@ def level(manager: Json, one: str) -> int:
 
 def test_invented_places_and_organizations_agree_with_their_lists() -> None:
     """An office belongs to its location."""
-    for record in INVENTED:
+    for record in invented():
         assert {key: record[key] for key in ("LocationId", "Location", "Office")} in people.locations()
         assert {key: record[key] for key in ("OrganizationId", "OrganizationName")} in people.organizations()
 

@@ -12,7 +12,7 @@ import pytest
 from provisioning import __main__ as command_line
 from provisioning import aftermath, comparing, jobs, plan
 from provisioning.database import Database
-from provisioning.plan import Job
+from provisioning.people import Job
 from provisioning.settings import Settings
 from tests import compared
 from tests.clock import MovedClock

@@ -7,7 +7,7 @@ import pytest
 
 from provisioning import guards
 from provisioning.guards import Differences, Guard, Limits, Situation
-from provisioning.plan import Due, Group, Person
+from provisioning.people import Due, Group, Person
 from provisioning.scim import User
 
 LIMITS = Limits(disables=50, changes=200, creates=200)

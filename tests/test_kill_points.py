@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +106,15 @@ class Bed:
 
     db: Database
     graph: GraphEmulator
-    settings: Settings
     environ: dict[str, str]
     clock: MovedClock
     before: int
     ids: frozenset[str]
     """What was drawn before the process that is killed began."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        return Settings.from_environ(self.environ)
 
     @property
     def accepted(self) -> list[Accepted]:
@@ -203,7 +207,7 @@ def bed(base: Base, folder: Path, hr: HrEmulator) -> Iterator[Bed]:
         base.fill(graph.directory(*TARGET))
         graph.accepted += base.accepted
         graph.refuse = lambda data: str(data["title"]).endswith("refused")
-        yield Bed(db, graph, Settings.from_environ(environ), environ, clock, len(base.accepted), base.ids)
+        yield Bed(db, graph, environ, clock, len(base.accepted), base.ids)
 
 
 def _two_endpoints(url: str) -> dict[str, Any]:
@@ -214,10 +218,14 @@ def _two_endpoints(url: str) -> dict[str, Any]:
     return {**source, "resources": [*source["resources"], organizations]}
 
 
+def order(found: Bed, job: str, **point: Any) -> Order:
+    return Order(job, found.environ, found.clock.utc_now().isoformat(), **point)
+
+
 def kill(found: Bed, killer: Killer, job: str, at: str | None, within: float | None = None) -> Ended:
     answers = iter([OVERLAP])
     found.graph.latency = lambda: next(answers, 0.0)
-    ended = killer.run(Order(job, found.environ, found.clock.utc_now().isoformat(), at, within))
+    ended = killer.run(order(found, job, at=at, within=within))
     found.graph.latency = 0.0
     return ended
 
@@ -225,7 +233,7 @@ def kill(found: Bed, killer: Killer, job: str, at: str | None, within: float | N
 @contextmanager
 def standing_still(found: Bed, killer: Killer, job: str, at: str) -> Iterator[None]:
     """The job stands still at a point for as long as the block lasts, then goes on."""
-    killer.stop(Order(job, found.environ, found.clock.utc_now().isoformat(), at, only_stop=True))
+    killer.stop(order(found, job, at=at, only_stop=True))
     yield
     killer.go_on()
 
@@ -244,6 +252,9 @@ def at_every_point(
     A process that leaves everything just as one before left it is not run on after again: the same would follow.
     What only one of two undisturbed runs comes to hangs on how busy the machine is, such as a lease that is renewed.
     """
+    base.copy(room / "rehearsed")
+    with bed(base, room / "rehearsed", hr) as found:
+        killer.rehearse(order(found, job))
     traces = []
     for number in range(2):
         base.copy(room / f"traced{number}")
@@ -285,10 +296,14 @@ def check_after(point: str, found: Bed, check: Callable[[Bed], None]) -> None:
 
 def state_of(found: Bed) -> str:
     """Every row there is and what has arrived; ids that the run drew are one, and so are its moments (of a second)."""
+    told = [f"{table} {row_of(row, found.ids)}" for table, rows in everything(found.db).items() for row in rows]
+    return "\n".join([*sorted(told), *(repr((a.external_id, a.data)) for a in found.accepted)])
 
-    told = "\n".join(f"{table} {row}" for table, rows in everything(found.db).items() for row in rows)
-    told = DRAWN.sub(lambda one: one[0] if one[0] in found.ids else "id", MOMENT.sub("then", told))
-    return repr((sorted(told.split("\n")), [(a.external_id, a.data) for a in found.accepted]))
+
+@lru_cache(4096)
+def row_of(row: tuple[Any, ...], ids: frozenset[str]) -> str:
+    """How a row is told; most rows are the same wherever a process was killed."""
+    return DRAWN.sub(lambda one: one[0] if one[0] in ids else "id", MOMENT.sub("then", repr(row)))
 
 
 def as_mirrored(found: Bed) -> dict[str, dict[str, Any]]:

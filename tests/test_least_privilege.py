@@ -71,13 +71,18 @@ def app_runs() -> frozenset[str]:
     return frozenset(run_by(app()))
 
 
+@functools.cache
+def erasing_runs() -> frozenset[str]:
+    return frozenset(run_by(reach.reached(ERASING)))
+
+
 # ------------------------------------------------------------------------------------------------------- the database
 
 
 def wrong_grants(script: str) -> list[str]:
     """Statements without a grant and grants without a statement, of the app and of whoever erases people."""
     app, eraser = granted(script, rights.APP_ROLE), granted(script, ERASER)
-    needed, erasing = needs(app_runs()), needs(run_by(reach.reached(ERASING)))
+    needed, erasing = needs(app_runs()), needs(erasing_runs())
     told = {
         "a statement without a grant": needed - app,
         "a grant without a statement": app - needed,

@@ -12,7 +12,7 @@ from provisioning import database, ledger, plan, scim
 from provisioning.database import Database
 from provisioning.errors import DatabaseError
 from provisioning.ledger import Intended, Lease, Ledger
-from provisioning.plan import Due, Job
+from provisioning.people import Due, Job
 from provisioning.scim import ScimMapping
 from provisioning.settings import Settings
 from tests.clock import MovedClock

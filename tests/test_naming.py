@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from provisioning import __main__ as command_line
-from provisioning import aftermath, database, erasure, jobs, name_book, naming, person, plan, printed, renaming, review
+from provisioning import aftermath, database, erasure, jobs, name_book, naming, person, printed, renaming, review
 from provisioning.database import Database
 from provisioning.errors import (
     DatabaseError,
@@ -23,6 +23,7 @@ from provisioning.errors import (
     WrongUsage,
 )
 from provisioning.jobs import Selection
+from provisioning.people import Person
 from provisioning.settings import Settings
 from provisioning.user_names import ALL_TAKEN, NO_LETTERS, Given, Taken
 from tests import bench_names
@@ -556,9 +557,9 @@ def test_one_person_is_shown_with_the_names_that_she_has_and_had(
 
 def test_whose_two_rows_are_shown_with_a_name_keeps_both() -> None:
     """Of two HR systems, one of which lacks her: which row speaks for her is for the plan to say."""
-    rows = [plan.Person("E1", (n,)) for n in range(2)]
-    named = [plan.Person("e1", (n, "name")) for n in range(2)]
-    other = plan.Person("E2", (9,))
+    rows = [Person("E1", (n,)) for n in range(2)]
+    named = [Person("e1", (n, "name")) for n in range(2)]
+    other = Person("E2", (9,))
     assert list(naming.with_names([rows[0], other, rows[1]], {"e1": named})) == [*named, other]
 
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from provisioning import __main__ as command_line
-from provisioning import doctor, errors, jobs, plan, runs, send
+from provisioning import doctor, errors, jobs, runs, send
 from provisioning.database import Database
+from provisioning.people import Job
 from provisioning.runs import INGEST_COUNTS, OUTCOME_COUNTS
 from provisioning.settings import Settings
 from tests.clock import MovedClock
@@ -119,7 +120,7 @@ def test_the_table_of_fields_is_that_of_the_record() -> None:
     counts = next(row[1] for row in rows if "counts" in row[0])
     assert {word for part in re.findall(r"`([a-z_ ]+)`", counts) for word in part.split()} == COUNTS
     jobs_named = set(re.findall(r"`(\w+)`", next(row[1] for row in rows if "`job`" in row[0])))
-    assert jobs_named <= {job.value for job in plan.Job} | {"ingest", "outcomes"}
+    assert jobs_named <= {job.value for job in Job} | {"ingest", "outcomes"}
 
 
 def test_the_fields_are_those_that_a_run_really_writes(
@@ -155,7 +156,7 @@ def test_every_query_finds_the_records_by_how_they_begin_and_reads_fields_that_t
     assert fields
     assert fields <= RECORD | COUNTS
     named = set(re.findall(r'"(\w+)"', query)) - {"event", "provisioning_run"}
-    assert named <= {job.value for job in plan.Job} | {"ingest", "outcomes"} | functions()
+    assert named <= {job.value for job in Job} | {"ingest", "outcomes"} | functions()
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=["failed", "held", "no ingest", "rising", "budget"])

@@ -7,7 +7,7 @@ import pytest
 
 from provisioning import outcomes
 from provisioning.outcomes import Entry, State
-from provisioning.plan import same_key
+from provisioning.people import same_key
 
 T0 = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 UPN = "AzureActiveDirectoryDuplicateUserPrincipalName"

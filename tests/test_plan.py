@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from provisioning import plan, scim
-from provisioning.plan import Due, Group, Job, Parked, Person, Rules, Standing
+from provisioning.people import Due, Group, Job, Parked, Person, Standing
+from provisioning.plan import Rules
 from provisioning.settings import Extension
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

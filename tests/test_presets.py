@@ -10,19 +10,19 @@ from typing import Any
 
 import jsonschema
 import pytest
-from scim2_models import EnterpriseUser, User
 
 from provisioning import __main__ as command_line
 from provisioning import doctor, jobs, migration, onboarding, presets, review, scim, source, source_schema
 from provisioning.database import Database
 from provisioning.errors import ProvisioningError, UpstreamError
-from provisioning.plan import Job
+from provisioning.people import Job
 from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.conftest import NAMED, UNGUARDED
 from tests.emulators import vendors
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.vendors import BambooHr, Personio, Vendor
+from tests.scim_models import EnterpriseUser, User
 from tests.test_walk_through import HrUser, Shell, follow
 
 ROOT = Path(__file__).parent.parent

@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
-from scim2_models import BulkRequest, EnterpriseUser, Extension, User
 
 from provisioning import columns, database, jobs, ledger, migration, mirror, plan, scim, tables
 from provisioning.columns import Column
@@ -23,7 +22,7 @@ from provisioning.database import Database
 from provisioning.errors import DatabaseError
 from provisioning.ledger import Ledger
 from provisioning.mirror import Fetch, Table
-from provisioning.plan import Due, Job, Parked, Person
+from provisioning.people import Due, Job, Parked, Person, same_key
 from provisioning.scim import ScimMapping, Unsendable
 from provisioning.settings import Extension as Schema
 from provisioning.settings import Settings
@@ -34,6 +33,7 @@ from tests.conftest import employ, finish
 from tests.emulators import entra
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.hr import HrEmulator
+from tests.scim_models import BulkRequest, EnterpriseUser, Extension, User
 from tests.test_plan import NOW, rules
 
 HR = "urn:ietf:params:scim:schemas:extension:hr:2.0:User"
@@ -297,8 +297,8 @@ def test_a_plan_holds_nobody_twice_and_loses_nobody(ids: list[str], managers: li
     made = plan.make(people, rules(Job.CREATE, mapping=MAPPING))
     keys = [d.key for d in made.due] + [p.key for p in made.parked]
     assert len(keys) == len(set(keys))
-    assert set(keys) == {plan.same_key(one) for one in ids}
-    doubled = {key for key, times in Counter(map(plan.same_key, ids)).items() if times > 1}
+    assert set(keys) == {same_key(one) for one in ids}
+    doubled = {key for key, times in Counter(map(same_key, ids)).items() if times > 1}
     assert not doubled & {d.key for d in made.due}
 
 
@@ -462,7 +462,7 @@ def test_an_id_arrives_whole_or_is_refused(pipe: Pipe, key: str) -> None:
         assert found
     else:
         assert found["externalId"] == found["userName"]
-        assert plan.same_key(found["externalId"]) == plan.same_key(key)
+        assert same_key(found["externalId"]) == same_key(key)
 
 
 def test_odd_texts_go_the_whole_way_over_real_http(

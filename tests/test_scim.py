@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from scim2_models import BulkRequest, EnterpriseUser, Extension, User
 
 from provisioning import database, jobs, ledger, scim
 from provisioning.errors import MappingError
@@ -20,6 +19,7 @@ from provisioning.settings import Settings
 from tests.clock import MovedClock
 from tests.emulators import entra
 from tests.emulators.graph import GraphEmulator
+from tests.scim_models import BulkRequest, EnterpriseUser, Extension, User
 
 UTC_ZONE = ZoneInfo("UTC")
 HR = "urn:ietf:params:scim:schemas:extension:hr:2.0:User"

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import sqlfluff
-from scim2_models import EnterpriseUser, Extension, User
 
 from provisioning import scim
 from provisioning.settings import Settings
@@ -22,6 +21,7 @@ from tests.emulators import unseen
 from tests.emulators.entra import MANAGER
 from tests.emulators.graph import GraphEmulator
 from tests.emulators.unseen import UnseenHr
+from tests.scim_models import EnterpriseUser, Extension, User
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "new-hr-system.md").read_text(encoding="utf-8")

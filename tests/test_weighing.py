@@ -7,7 +7,7 @@ import pytest
 from provisioning import jobs, plan, runs, weighing
 from provisioning.database import Database
 from provisioning.pacing import Clock
-from provisioning.plan import Brief, Due, Job
+from provisioning.people import Brief, Due, Group, Job
 from provisioning.runs import Report, Work
 from provisioning.settings import Settings
 from tests.clock import MovedClock
@@ -34,7 +34,7 @@ def test_a_whole_company_due_is_kept_without_rows_values_and_payloads(work: Work
     made = plan.outline(work.book.people(work.mapping), work.rules(Job.UPDATE))
     assert {type(one) for one in made.due} == {Brief}
     kept = {type(getattr(one, name)) for one in made.due for name in Brief.__slots__}
-    assert kept == {str, bool, type(None), plan.Group}
+    assert kept == {str, bool, type(None), Group}
 
 
 def test_an_outline_is_the_plan_in_brief(work: Work) -> None:

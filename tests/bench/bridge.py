@@ -11,7 +11,8 @@ from pathlib import Path
 
 from provisioning import database, ledger, migration, mirror, plan, runs, tables
 from provisioning.database import Database
-from provisioning.plan import Job, Rules
+from provisioning.people import Due, Job
+from provisioning.plan import Rules
 from provisioning.settings import Settings
 from provisioning.source import Resource
 from tests.bench.company import person
@@ -70,7 +71,7 @@ def _fill_ledger(db: Database, settings: Settings, target: str) -> None:
         with db.transaction():
             for one in book.people_of(mapping, people):
                 due = plan.judge(one, rules)
-                assert isinstance(due, plan.Due), one.employee_id
+                assert isinstance(due, Due), one.employee_id
                 values = (target, due.employee_id, due.external_id, due.hash)
                 document = json.dumps(mapping.resource(due.user), ensure_ascii=False)
                 db.execute(_SENT, (*values, document, one.modified, *[moment] * 3))

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from scim2_models import EnterpriseUser, Extension, User
 
 from tests.bench.company import PAGE, Company, Person, person
+from tests.scim_models import EnterpriseUser, Extension, User
 
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
