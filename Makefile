@@ -34,11 +34,11 @@ console: $(READY)
 start: $(READY)
 	$(BIN)/python -m tests.start $(if $(DEBUG),--debug) $(if $(ONLY),--only $(ONLY))
 
-# One worker more than a small machine has cores: some tests only wait. What one has compiled is there for the others,
+# Two workers more than a small machine has cores: some tests only wait. What one has compiled is there for the others,
 # and for the processes that tests start, also where a machine would have nothing written.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY)
-	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n 4
 
 soak: $(READY)
 	$(BIN)/python -m tests.soak

@@ -49,16 +49,23 @@ def _default(option: Mapping[str, Any]) -> Any:
 
 def checked(document: dict[str, Any]) -> tuple[dict[str, Any], Problems]:
     """A copy of the document without what is wrong in it, and what is wrong: the rest can still be looked at."""
-    import jsonschema  # noqa: PLC0415 - slow to import, and needed only where HR_SOURCE is set
-
     written = _in_full(document)
-    problems: Problems = {}
-    for error in jsonschema.Draft202012Validator(schema()).iter_errors(written):
-        for steps, told in _told(error):
-            problems.setdefault(steps, told)
+    problems = dict(_wrong(json.dumps(written)))
     for steps in sorted(problems, key=len, reverse=True):
         _take_out(written, steps)
     return written, problems
+
+
+@functools.lru_cache(maxsize=16)
+def _wrong(written: str) -> tuple[tuple[tuple[Step, ...], str], ...]:
+    """What is wrong where in a document, as JSON; each run reads its settings anew, and they are what they were."""
+    import jsonschema  # noqa: PLC0415 - slow to import, and needed only where HR_SOURCE is set
+
+    problems: Problems = {}
+    for error in jsonschema.Draft202012Validator(schema()).iter_errors(json.loads(written)):
+        for steps, told in _told(error):
+            problems.setdefault(steps, told)
+    return tuple(problems.items())
 
 
 def _in_full(document: dict[str, Any]) -> dict[str, Any]:

@@ -248,7 +248,7 @@ def test_two_rows_have_one_hash_only_where_the_same_is_sent(row: tuple[Any, ...]
     assert (one.hash == other.hash) == (MAPPING.resource(one) == MAPPING.resource(other))
 
 
-@examples(250)
+@examples(150)
 @given(rows=st.lists(ROWS, min_size=1, max_size=4), zone=st.sampled_from(ZONES), explicit=st.booleans())
 @example(rows=[row_of({}), row_of({"title": "\ud83d"}), row_of({"title": "\udc00"})], zone="UTC", explicit=True)
 def test_hashes_made_together_are_those_of_each_user(rows: list[tuple[Any, ...]], zone: str, explicit: bool) -> None:
@@ -262,7 +262,7 @@ def test_hashes_made_together_are_those_of_each_user(rows: list[tuple[Any, ...]]
             assert all(reason.split()[0] in ("externalId", "userName", "EmployeeId", "active") for reason in user)
 
 
-@examples(300)
+@examples(150)
 @given(person=PEOPLE, job=st.sampled_from(Job), sent_as=st.sampled_from(("", "what is due", "somebody active")))
 @example(Person("A", row_of({}), sent_active=True, sent_hash="0", missing=True), Job.UPDATE, "somebody active")
 @example(Person("A", row_of({"TimeZone": "Asia/Kolkata"}), sent_hash="0"), Job.RECONCILE, "somebody active")
@@ -612,7 +612,7 @@ PEOPLE = (
 )
 
 
-@examples(300)
+@examples(200)
 @given(records=pages(), spelling=SPELLINGS, number=one_of(False, False, False, True))
 def test_records_looked_at_together_become_what_each_of_them_becomes_by_itself(
     records: list[Any], spelling: Spelling, number: bool

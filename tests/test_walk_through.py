@@ -96,7 +96,7 @@ def nest() -> Iterator[UnseenHr]:
 @pytest.fixture
 def shell(tmp_path: Path, nest: UnseenHr, graph: GraphEmulator) -> Shell:
     for folder in ("provisioning", "sql"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     address = re.search(r"https://graph\.microsoft\.com/[^']+", PAGE)
     assert address
     replaced = {"https://nest.example/": nest.url, "the-key-of-the-api": unseen.KEY, address[0]: graph.upload_url}
