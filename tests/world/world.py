@@ -496,9 +496,8 @@ class World:
         excused = self.truth if self.purged else self.ever_removed
         if wrong := self.wrong(excused=excused, managers=False):
             raise Broken(f"slow to recover: {wrong}")
-        for _ in range(3):
-            self.wait_until(self.now + DAY)
-            self.round("reconcile", sends=("update",))
+        self.wait_until(self.now + DAY)
+        self.round("reconcile", sends=("update",))
         self.wait_until(self.now + self.app.resend_days * DAY)
         self.round("reconcile")
         self.round("reconcile")
