@@ -804,17 +804,17 @@ def test_create_warns_when_the_people_are_from_an_old_ingest(
 def test_nobody_is_in_two_requests_at_once_not_even_when_forced_meanwhile(
     small: database.Database, bridge: Callable[..., Settings], graph: GraphEmulator, clock: MovedClock
 ) -> None:
-    employ(small, *crew(120))
+    employ(small, *crew(400))
     settings = bridge()
 
     def forced() -> float:
         graph.latency = 0.2
         force(settings, "P0000")
-        return 0.2
+        return 1.5  # she is in this request, and is looked for while it is on its way
 
     graph.latency = forced
     counts = finish(jobs.create, settings, clock)
-    assert (counts["sent"], number(small, "forced")) == (121, 0)
+    assert (counts["sent"], number(small, "forced")) == (401, 0)
     assert arrived(graph, 0).count("P0000") == 2
     assert not graph.violations
 
