@@ -9,7 +9,7 @@ import hashlib
 import json
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -210,10 +210,7 @@ class ScimMapping:
             return [None] * len(rows)
         columns = list(zip(*map(self._taken, rows), strict=True))
         encoded = [self._encoded(place, columns[place], zone) for place in self._order]
-        return [
-            None if None in texts else hashlib.sha256(self._prefix + f"[{', '.join(texts)}]".encode()).hexdigest()
-            for texts in zip(*encoded, strict=True)
-        ]
+        return [None if None in texts else self._digest(texts) for texts in zip(*encoded, strict=True)]
 
     def _encoded(self, place: int, values: Sequence[Any], zone: ZoneInfo) -> Sequence[Any]:
         """An attribute of many people as their hashes have it; None where a value does not fit it."""
@@ -279,10 +276,13 @@ class ScimMapping:
 
     def _hash(self, values: Sequence[Any]) -> str:
         if self.explicit_nulls:
-            text = f"[{', '.join(map(_as_json, self._in_order(values)))}]"
-        else:
-            text = json.dumps([[self.attributes[i].path, values[i]] for i in self._order if values[i] is not None])
+            return self._digest(map(_as_json, self._in_order(values)))
+        text = json.dumps([[self.attributes[i].path, values[i]] for i in self._order if values[i] is not None])
         return hashlib.sha256(self._prefix + text.encode()).hexdigest()
+
+    def _digest(self, texts: Iterable[str]) -> str:
+        """The hash of values that are JSON already, in the order of their paths."""
+        return hashlib.sha256(self._prefix + f"[{', '.join(texts)}]".encode()).hexdigest()
 
     @functools.cached_property
     def _taken(self) -> Callable[[Sequence[Any]], tuple[Any, ...]]:

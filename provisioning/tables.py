@@ -94,9 +94,9 @@ def _of_part(read: Sequence[Resource | None]) -> Resource | None:
     return keyed[0] if keyed else next(iter(read), None)
 
 
-def unsaid(db: Database, sources: Sequence[Source], columns: Sequence[str]) -> list[str]:
-    """What dbo.ScimUsers, with these columns, must say, and does not, where several tables hold people."""
-    if not sources or HR_TABLE in columns:
+def unsaid(db: Database, sources: Sequence[Source], shown: Sequence[str]) -> list[str]:
+    """What dbo.ScimUsers must say, and does not, where several tables hold people; `shown`: the columns it has."""
+    if not sources or HR_TABLE in shown:
         return []
     resources = [r for source in sources for r in source.resources]
     found = _read(holds.mapping_definition(db) or "", resources)

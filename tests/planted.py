@@ -523,7 +523,7 @@ PAYLOAD = (
     ),
     _mistake(
         "another version hashes the same people otherwise, so that everybody is sent again",
-        _in(SCIM, "', '.join(map(_as_json,", "','.join(map(_as_json,"),
+        _in(SCIM, "', '.join(texts)", "','.join(texts)"),
         "test_scim.py::test_a_hash_stays_what_it_was_since_another_is_another_send_of_everybody",
     ),
     _mistake(

@@ -364,16 +364,15 @@ GLANCED_AT = (
 )
 
 
-@pytest.mark.parametrize("nullable", [True, False])
-@pytest.mark.parametrize(
-    "column",
-    [
-        *(("nvarchar", 20), ("nvarchar", -1), ("varchar", 20), ("char", 20), ("bit",), ("tinyint",), ("int",)),
-        *(("bigint",), ("date",), ("time", 0, 0, 7), ("datetime2", 0, 0, 7), ("datetime2", 0, 0, 3), ("datetime2",)),
-        *(("float",), ("decimal", 0, 10, 2), ("uniqueidentifier",), ("xml",)),
-    ],
-    ids=lambda c: "-".join(map(str, c)),
+EVERY_TYPE = (
+    *(("nvarchar", 20), ("nvarchar", -1), ("varchar", 20), ("char", 20), ("bit",), ("tinyint",), ("int",)),
+    *(("bigint",), ("date",), ("time", 0, 0, 7), ("datetime2", 0, 0, 7), ("datetime2", 0, 0, 3), ("datetime2",)),
+    *(("float",), ("decimal", 0, 10, 2), ("uniqueidentifier",), ("xml",)),
 )
+
+
+@pytest.mark.parametrize("nullable", [True, False])
+@pytest.mark.parametrize("column", EVERY_TYPE, ids=lambda c: "-".join(map(str, c)))
 def test_a_value_taken_at_a_glance_is_what_a_closer_look_makes_of_it(column: Any, nullable: bool) -> None:
     described = Column("c", *column, nullable=nullable)
     formed = columns.form(described)
@@ -389,14 +388,7 @@ def test_a_value_taken_at_a_glance_is_what_a_closer_look_makes_of_it(column: Any
 
 
 @pytest.mark.parametrize("nullable", [True, False])
-@pytest.mark.parametrize(
-    "column",
-    [
-        *(("nvarchar", 20), ("nvarchar", -1), ("varchar", 20), ("char", 20), ("bit",), ("tinyint",), ("int",)),
-        *(("bigint",), ("date",), ("datetime2", 0, 0, 7), ("decimal", 0, 10, 2)),
-    ],
-    ids=lambda c: "-".join(map(str, c)),
-)
+@pytest.mark.parametrize("column", EVERY_TYPE, ids=lambda c: "-".join(map(str, c)))
 def test_values_looked_at_together_are_what_each_of_them_is(column: Any, nullable: bool) -> None:
     """Every two of them, beside a usual one; together they fit where each of them does."""
     described = Column("c", *column, nullable=nullable)
