@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -447,7 +446,7 @@ def test_the_last_attempt_ends_with_the_patience_too(canary: Canary) -> None:
             super().sleep(seconds)
             self.move(seconds=29.7 - seconds)
 
-    asked, free, began = list[int](), threading.Event(), time.monotonic()
+    asked, free = list[int](), threading.Event()
 
     def answer(*_: Any) -> Answer:
         asked.append(1)
@@ -464,7 +463,6 @@ def test_the_last_attempt_ends_with_the_patience_too(canary: Canary) -> None:
             list(hr.pages(found.resources[0]))
         free.set()
     assert len(asked) == 2
-    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Records and columns in, rows and reasons out. Pure."""
 
 import itertools
-import time
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -205,10 +204,10 @@ def test_a_guid_that_is_a_key_is_the_same_however_it_is_written(spelled: str) ->
     assert (fetch.take([{"Id": spelled}]), fetch.absent()) == ([{"Id": held}], [])
 
 
+@pytest.mark.timeout(30)
 def test_a_number_with_very_many_digits_is_refused_at_once() -> None:
-    began = time.monotonic()
-    assert "is " in reason(Decimal("1e100000"), "int")  # with 1e3000000 it takes minutes
-    assert time.monotonic() - began < 0.1
+    """Written out, it would take minutes."""
+    assert "is " in reason(Decimal("1e3000000"), "int")
 
 
 @pytest.mark.parametrize(("first", "second"), [("a1", "A1"), ("a1", "a1  "), ("ÅSE", "åse"), (7, "7")])

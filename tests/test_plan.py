@@ -1,7 +1,6 @@
 """Who is due, in which order, who is parked: rows in, verdicts out."""
 
 import random
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -707,11 +706,11 @@ def test_a_circle_of_ten_thousand_loses_nobody() -> None:
     assert len(late(ordered)) == 1
 
 
+@pytest.mark.timeout(60)
 def test_a_hundred_thousand_people_are_put_in_order_in_seconds() -> None:
+    """In one second, or in hours if it took the square of their number."""
     due = [someone(f"P{n:06d}", f"P{n // 8:06d}") for n in range(100_000)]
-    began = time.monotonic()
     ordered = plan.order(due)
-    assert time.monotonic() - began < 10  # 1 s here
     assert len(set(ids(ordered))) == 100_000
     assert late(ordered) == set()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from collections import Counter
 from datetime import date
 
@@ -69,25 +71,29 @@ def until_quiet(environ: dict[str, str], canary: Canary) -> list[processes.Ended
 def test_of_two_updates_at_the_same_second_one_works_and_the_other_says_busy_at_once(
     sqlite_string: str, graph: GraphEmulator, canary: Canary
 ) -> None:
-    """In under 2 s, the start of Python included: in one of three rounds, since other tests run beside this one."""
+    """It waits for nothing: it has said so while the first request of the other is still unanswered.
+
+    How many seconds that takes, the start of Python included, is measured by `make bench`.
+    """
     with HrEmulator(canaries.marked(people.invent(60, today=TODAY)), {"basic": ("svc", PASSWORD)}) as hr:
         environ = environment(sqlite_string, hr.url, graph.upload_url)
         settings = Settings.from_environ(environ)
         jobs.ingest(settings)
         jobs.create(settings, jobs.Selection(limit=60))
-    graph.latency = 2.5
-    walls: list[float] = []
-    while len(walls) < 3 and min(walls, default=2.0) >= 2:
-        before = len(graph.accepted)
-        with database.connect(sqlite_string) as db:
-            db.execute("UPDATE dbo.Employees SET Title = ?", (f"{canaries.MARKER} at once {len(walls)}",))
-        both = [processes.Started(environ, "update", fresh=True) for _ in range(2)]
-        busy, worked = sorted((started.end() for started in both), key=lambda ended: -ended.code)
-        canary.look_at(busy.out + busy.err + worked.out + worked.err, "the command line")
-        assert (busy.code, busy.counts["calls"]) == (4, 0)
-        assert "Another run is at work" in busy.err
-        assert (worked.code, worked.counts["sent"], len(graph.accepted) - before) == (0, 60, 60)
-        assert worked.wall > 2.5
-        walls.append(busy.wall)
-        print(f"\nBusy in {busy.wall:.2f} s, of which {busy.cpu:.2f} s CPU; the other worked for {worked.wall:.1f} s")
-    assert min(walls) < 2
+    before = len(graph.accepted)
+    with database.connect(sqlite_string) as db:
+        db.execute("UPDATE dbo.Employees SET Title = ?", (f"{canaries.MARKER} at once",))
+    answered = threading.Event()
+    graph.latency = lambda: answered.wait(60) * 0.0
+    both = [processes.Started(environ, "update", fresh=True) for _ in range(2)]
+    while not any(started.is_over() for started in both):
+        time.sleep(0.02)
+    first, other = sorted(both, key=lambda started: not started.is_over())
+    busy = first.end()
+    assert len(graph.accepted) == before
+    answered.set()
+    worked = other.end()
+    canary.look_at(busy.out + busy.err + worked.out + worked.err, "the command line")
+    assert (busy.code, busy.counts["calls"]) == (4, 0)
+    assert "Another run is at work" in busy.err
+    assert (worked.code, worked.counts["sent"], len(graph.accepted) - before) == (0, 60, 60)

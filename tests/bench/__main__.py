@@ -38,6 +38,8 @@ def _bench(options: argparse.Namespace, folder: Path) -> Bench:
     bench = Bench(folder, sqlserver=os.environ.get("TEST_SQLSERVER", ""))
     if options.large:
         bench.people, bench.times, bench.sizes = LARGE, 1, (*bench.sizes, 300_000, LARGE)
+    if options.people:
+        bench.people, bench.times, bench.sizes = options.people, 1, (500, options.people)
     if options.quick:
         bench.people, bench.uploads, bench.resyncs, bench.times = 5_000, 1_000, 10, 1
         bench.sizes = (500, 2_000)
@@ -48,6 +50,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--large", action="store_true", help="1,000,000 people, each measured once")
     parser.add_argument("--quick", action="store_true", help="a few people: whether it works, not how fast")
+    parser.add_argument("--people", type=int, help="another number of people, each figure measured once")
     parser.add_argument("--busy", action="store_true", help="say that the machine did other things meanwhile")
     parser.add_argument("--only", action="append", choices=list(PARTS), help="this part; may be given again")
     parser.add_argument("--page", type=Path, default=DEFAULT, help="where the page is written")
