@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
-runs.collect_seldom()
+runs.prepare_process()
 
 OPENAPI = Path(__file__).parent / "provisioning" / "openapi.json"
 

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | No
     """Run one verb; gives back its exit code."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
     _print_any_letter(sys.stdout, sys.stderr)
-    runs.collect_seldom()
+    runs.prepare_process()
     options = _parser().parse_args(arguments)
     if options.verb == "doctor":
         return _examine(options, os.environ if environ is None else environ)

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -32,16 +31,6 @@ MOST_PAGES, MOST_RECORDS = 100_000, 1_000_000
 
 SMALL_ANSWER = 2 * 1024 * 1024
 """Bytes; after a larger one the next page is not asked for ahead, lest two of the largest be in memory."""
-
-
-@dataclass(frozen=True)
-class _Read:
-    """A page that was read: its records, what to ask next and where, and how many bytes it had."""
-
-    records: list[Any]
-    following: Ask | None
-    url: httpx.URL
-    size: int
 
 
 class HrApi:
@@ -133,45 +122,46 @@ class HrApi:
         walk, first = paginators.walk(resource), self._url(resource, resource.path)
         query, body = _with_since(resource, since)
 
-        def read(ask: Ask, url: httpx.URL) -> _Read:
-            page, size = self._page(resource, url, ask, {} if ask.link else query, body)
-            following = paginators.following(walk, page)
-            link = following.link if following else None
-            return _Read(page.records, following, first if link is None else self._url(resource, link, url), size)
+        def answer(ask: Ask, url: httpx.URL) -> transport.Reply:
+            return self._ask_for_page(resource, url, ask, {} if ask.link else query, body)
 
-        coming: Callable[[], _Read] | None = functools.partial(read, next(walk), first)
+        url = first
+        coming: Callable[[], transport.Reply] | None = functools.partial(answer, next(walk), url)
         while coming is not None:
-            came = coming()
-            coming = None if came.following is None else functools.partial(read, came.following, came.url)
-            if coming and ahead and came.size <= SMALL_ANSWER:
-                coming = functools.partial(self._awaited, self._worker().submit(coming))
-            yield came.records
+            reply, coming = coming(), None
+            page = _page(resource, reply)  # here and not in the thread that asks: two that compute slow each other down
+            following = paginators.following(walk, page)
+            if following is not None:
+                url = first if following.link is None else self._url(resource, following.link, url)
+                coming = functools.partial(answer, following, url)
+                if ahead and len(reply.body) <= SMALL_ANSWER:
+                    coming = functools.partial(self._awaited, self._worker().submit(coming))
+            records = page.records
+            del reply, page  # or the text, too, would be in memory while the records are worked on
+            yield records
 
     def _worker(self) -> Executor:
         """A thread that asks for a page while the one before is worked on."""
         self._asking = self._asking or self._clock.workers(1)
         return self._asking
 
-    def _awaited(self, asked: "Future[_Read]") -> _Read:
+    def _awaited(self, asked: "Future[transport.Reply]") -> transport.Reply:
         """Wait by the clock, as everybody does who waits for a thread."""
         while not self._clock.first_of([asked], transport.DEADLINE):
             pass
         return asked.result()
 
-    def _page(
+    def _ask_for_page(
         self, resource: Resource, url: httpx.URL, ask: Ask, query: Mapping[str, Any], body: Any
-    ) -> tuple[Page, int]:
-        """One page, and how many bytes its answer had."""
+    ) -> transport.Reply:
+        """The answer that is one page."""
         for path, value in ask.body.items():
             body = paginators.put(body, path, value)
         asked = url.copy_merge_params({**query, **ask.query}) if query or ask.query else url
-        reply = self._answer(resource, resource.method, asked, body if resource.method == "POST" else None)
-        document = _json(resource, reply)
-        records = paginators.at(document, resource.data_selector)
-        if not isinstance(records, list):
-            where = ".".join(resource.data_selector) or "the root (set data_selector)"
-            raise UpstreamError(f"{resource.table}: HR's answer has no list of records at {where}.")
-        return Page(records, document, reply.headers), len(reply.body)
+        reply: transport.Reply = self._answer(
+            resource, resource.method, asked, body if resource.method == "POST" else None
+        )
+        return reply
 
     def _answer(
         self,
@@ -285,6 +275,15 @@ def _check(resource: Resource, reply: transport.Reply) -> None:
     if reply.status in range(300, 400):
         raise UpstreamError(f"{told}, a redirect, which is not followed: credentials go to client.base_url only.")
     raise UpstreamError(f"{told}: check endpoint.path and its parameters in HR_SOURCE.")
+
+
+def _page(resource: Resource, reply: transport.Reply) -> Page:
+    document = _json(resource, reply)
+    records = paginators.at(document, resource.data_selector)
+    if not isinstance(records, list):
+        where = ".".join(resource.data_selector) or "the root (set data_selector)"
+        raise UpstreamError(f"{resource.table}: HR's answer has no list of records at {where}.")
+    return Page(records, document, reply.headers)
 
 
 def _json(resource: Resource, reply: transport.Reply) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import subprocess
@@ -175,16 +176,14 @@ def _ingest_on(bench: Bench, company: Company, engine: str, fresh: Callable[[int
 
 def _first_row(engine: str, people: int, took: list[Took], own: float) -> Row:
     seconds, peak = median(t.seconds for t in took), median(t.peak for t in took)
-    most, memory = 1.5 * own + 6, 150 if people <= 100_000 else 500
+    most, memory = 1.5 * own + 6 if engine == "SQLite" else math.inf, 150 if people <= 100_000 else 500
+    in_time = f"1.5 × its own + 6 s = {most:.1f} s; " if engine == "SQLite" else ""
     return Row(
         f"{engine}: first load of {people:,}",
         f"{seconds:.1f} s, {people / seconds:,.0f} rows a second, {peak:.0f} MB, {_statements(took)}",
         f"the server's own {own:.1f} s",
         f"{seconds / own:.1f} ×",
-        **goal(
-            f"1.5 × its own + 6 s = {most:.1f} s; {memory} MB",
-            met=(seconds <= most or engine != "SQLite") and peak <= memory,
-        ),
+        **goal(f"{in_time}{memory} MB", met=seconds <= most and peak <= memory),
     )
 
 
@@ -192,12 +191,13 @@ def _quiet_row(engine: str, people: int, took: list[Took], own: float) -> Row:
     seconds, peak = median(t.seconds for t in took), median(t.peak for t in took)
     rate = people / max(0.01, seconds - own)
     written = sum(t.counts["inserted"] + t.counts["updated"] for t in took)
+    least = 25_000 if engine == "SQLite" else 0
     return Row(
         f"{engine}: nothing changed",
         f"{seconds:.1f} s, {written} rows written, {peak:.0f} MB, {_statements(took)}",
         f"the server's own {own:.1f} s",
         f"{rate:,.0f} rows a second beyond it",
-        **goal("0 rows written; 25,000 rows a second", met=written == 0 and rate >= 25_000),
+        **goal("0 rows written" + (f"; {least:,} rows a second" if least else ""), met=written == 0 and rate >= least),
     )
 
 
