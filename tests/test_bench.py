@@ -118,6 +118,7 @@ def test_the_pictures_are_whole_and_fit_a_light_and_a_dark_page(tmp_path: Path) 
     page.write(measured(tmp_path), tmp_path / "benchmarks.md", tmp_path / "img", 3)
     drawn = sorted(p.name for p in (tmp_path / "img").iterdir())
     assert drawn == [f"bench-{part}-{theme}.svg" for part in ("growth", "upload") for theme in ("dark", "light")]
+    assert '"img/bench-upload-dark.svg"' in (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
     for path in (tmp_path / "img").iterdir():
         root = ET.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314 - made here
         colours = {e.get("fill") for e in root.iter("{http://www.w3.org/2000/svg}rect")}

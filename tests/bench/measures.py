@@ -32,7 +32,7 @@ UNGUARDED = {"MAX_CHANGES": "999999", "MAX_CREATES": "999999", "GRAPH_DAILY_CALL
 
 @dataclass
 class Bench:
-    """How much is measured, and what was measured so far. `series`: what the pictures show."""
+    """How much is measured, and what was measured so far. `series`: what the pictures show; `server`: which it was."""
 
     folder: Path
     people: int = 100_000
@@ -41,6 +41,7 @@ class Bench:
     times: int = 3
     sizes: tuple[int, ...] = (1_000, 3_000, 10_000, 30_000, 100_000)
     sqlserver: str = ""
+    server: str = ""
     rows: dict[str, list[Row]] = field(default_factory=dict)
     series: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
@@ -248,6 +249,7 @@ def _on_sql_server(bench: Bench) -> None:
     from tests.bench import sqlserver  # noqa: PLC0415 - without a server no driver is needed
 
     with Company(bench.people) as company, sqlserver.scratch(bench.sqlserver, bench.times) as texts:
+        bench.server = sqlserver.version(texts[0])
         _ingest_on(bench, company, "SQL Server", texts.__getitem__)
         ours = bench.people / bench.series["first SQL Server"][0][1]
         singly, many = sqlserver.rivals_of(texts[0], company)

@@ -38,20 +38,21 @@ BUSY = " **The machine was busy with other work meanwhile: these times are not t
 
 def write(bench: Bench, page: Path, pictures: Path, minutes: float, *, busy: bool = False) -> None:
     """Write both."""
+    prefix = page.stem.replace("benchmarks", "bench")
     pictures.mkdir(parents=True, exist_ok=True)
     for name, theme in THEMES.items():
         for part, made in _pictures(bench).items():
-            (pictures / f"bench-{part}-{name}.svg").write_text(picture(*made, theme), encoding="utf-8")
-    page.write_text(text(bench, minutes, busy=busy), encoding="utf-8")
+            (pictures / f"{prefix}-{part}-{name}.svg").write_text(picture(*made, theme), encoding="utf-8")
+    page.write_text(text(bench, minutes, prefix, busy=busy), encoding="utf-8")
 
 
-def text(bench: Bench, minutes: float, *, busy: bool = False) -> str:
-    """The page; `busy`: the machine did other things, too."""
+def text(bench: Bench, minutes: float, prefix: str = "bench", *, busy: bool = False) -> str:
+    """The page, whose pictures' names begin with `prefix`; `busy`: the machine did other things, too."""
     parts = [_head(minutes, bench) + (BUSY if busy else "")]
     for part, rows in bench.rows.items():
         parts += [f"## {TITLES[part]}", HOW[part], _table(rows)]
         if part in _pictures(bench):
-            parts.append(_shown(part))
+            parts.append(_shown(part, prefix))
     return "\n\n".join(parts) + "\n"
 
 
@@ -102,13 +103,16 @@ def _head(minutes: float, bench: Bench) -> str:
     changed = " with changes" if _git("status", "--porcelain", "--", "provisioning", "function_app.py") else ""
     missed = sum(row.met is False for rows in bench.rows.values() for row in rows)
     goals = sum(row.met is not None for rows in bench.rows.values() for row in rows)
-    server = "" if bench.sqlserver else " SQL Server was not measured: TEST_SQLSERVER was not set."
+    server = (
+        f"SQL Server: {bench.server}" if bench.server else "SQL Server was not measured: TEST_SQLSERVER was not set"
+    )
+    how = f"is the median of {bench.times} runs, the upload of one" if bench.times > 1 else "was measured once"
     return (
         "# Benchmarks\n\n"
         "Written by `make bench`; nothing in it is typed by hand. Every figure stands beside something named that was "
-        f"measured in the same run; each is the median of {bench.times} runs, the upload of one.\n\n"
+        f"measured in the same run; each {how}.\n\n"
         f"{machine()}. {datetime.now(UTC):%Y-%m-%d}, commit `{commit}`{changed}, {minutes:.0f} minutes. "
-        f"{goals - missed} of {goals} goals are reached.{server}"
+        f"{goals - missed} of {goals} goals are reached. {server}."
     )
 
 
@@ -120,11 +124,11 @@ def _table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def _shown(part: str, folder: str = "img") -> str:
+def _shown(part: str, prefix: str) -> str:
     return (
         "<picture>\n"
-        f'  <source media="(prefers-color-scheme: dark)" srcset="{folder}/bench-{part}-dark.svg">\n'
-        f'  <img src="{folder}/bench-{part}-light.svg" width="70%" alt="{ALTS[part]}">\n'
+        f'  <source media="(prefers-color-scheme: dark)" srcset="img/{prefix}-{part}-dark.svg">\n'
+        f'  <img src="img/{prefix}-{part}-light.svg" width="70%" alt="{ALTS[part]}">\n'
         "</picture>"
     )
 

@@ -39,6 +39,13 @@ def _one(text: str, named: str, name: str) -> Iterator[str]:
             db.execute(f"DROP DATABASE {name}")
 
 
+def version(text: str) -> str:
+    """What it says it is."""
+    with database.connect(text) as db:
+        (row,) = db.select("SELECT @@VERSION", (), "version")
+    return str(row[0]).splitlines()[0].strip()
+
+
 def rivals_of(text: str, company: Company) -> tuple[float, float]:
     """Rows a second of one INSERT for each row of HR's first page, and of executemany, into an empty dbo.Employees."""
     import pyodbc  # noqa: PLC0415
