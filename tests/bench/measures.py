@@ -24,6 +24,9 @@ from tests.bench.record import ROOT, Row, Took, command, exponent, goal, median,
 from tests.bench.watched import TWICE
 from tests.emulators.graph import GraphEmulator
 
+USUAL = 100_000
+"""Up to so many people there are goals of seconds; of a larger company only memory, and what is written and sent."""
+
 LATENCY = (0.1, 0.5)
 """Seconds: 300 ms and 200 ms about it."""
 
@@ -35,7 +38,7 @@ class Bench:
     """How much is measured, and what was measured so far. `series`: what the pictures show; `server`: which it was."""
 
     folder: Path
-    people: int = 100_000
+    people: int = USUAL
     uploads: int = 20_000
     resyncs: int = 500
     times: int = 3
@@ -177,8 +180,9 @@ def _ingest_on(bench: Bench, company: Company, engine: str, fresh: Callable[[int
 
 def _first_row(engine: str, people: int, took: list[Took], own: float) -> Row:
     seconds, peak = median(t.seconds for t in took), median(t.peak for t in took)
-    most, memory = 1.5 * own + 6 if engine == "SQLite" else math.inf, 150 if people <= 100_000 else 500
-    in_time = f"1.5 × its own + 6 s = {most:.1f} s; " if engine == "SQLite" else ""
+    timed = engine == "SQLite" and people <= USUAL
+    most, memory = 1.5 * own + 6 if timed else math.inf, 150 if people <= USUAL else 500
+    in_time = f"1.5 × its own + 6 s = {most:.1f} s; " if timed else ""
     return Row(
         f"{engine}: first load of {people:,}",
         f"{seconds:.1f} s, {people / seconds:,.0f} rows a second, {peak:.0f} MB, {_statements(took)}",
@@ -324,13 +328,15 @@ def _changed_update_row(bench: Bench, by: str, changed: list[_Update], quiet: li
     first, peak = median(t.first_post or 0 for t in changed), median(t.took.peak for t in changed)
     more = median(t.took.statements for t in changed) - median(t.took.statements for t in quiet)
     trips = more / (wanted / 50)
+    most = 5 if bench.people <= USUAL else math.inf
+    in_time = f"first call within {most} s, " if bench.people <= USUAL else ""
     return Row(
         f"{bench.people:,} people, 1 % changed, by {by}",
         f"first call after {first:.1f} s, {changed[0].operations:,} operations in {changed[0].calls} calls, "
         f"{trips:.1f} round trips a request, {peak:.0f} MB",
         f"a quiet run's {median(t.took.seconds for t in quiet):.1f} s",
         "",
-        **goal(f"{wanted:,} operations, first call within 5 s, 6 round trips", met=exact and first <= 5 and trips <= 6),
+        **goal(f"{wanted:,} operations, {in_time}6 round trips", met=exact and first <= most and trips <= 6),
     )
 
 
