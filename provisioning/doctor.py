@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, TypeVar
 
-from provisioning import app_schema, database, jobs, migration, notices, outcomes, plan, rights, runs, tables
+from provisioning import app_schema, database, ingestion, migration, notices, outcomes, plan, rights, runs, tables
 from provisioning.app_schema import AppSchema
 from provisioning.database import Database
 from provisioning.errors import DatabaseError, NotPermitted, ProvisioningError, SettingsError, UpstreamError
@@ -267,7 +267,7 @@ def _mapping(patient: _Patient) -> _Result:
     except SettingsError as exc:
         return _Result(faults=[(problem, mend) for problem in exc.problems])
     result = _Result(f"dbo.ScimUsers maps {len(patient.mapping.attributes)} attributes")
-    if settings.user_names and not jobs.uses_column(db)("UserNames"):
+    if settings.user_names and not ingestion.uses_column(db)("UserNames"):
         told = "USER_NAME_PATTERNS is set, but dbo.ScimUsers does not read dbo.UserNames: nobody new would be sent"
         result.warnings.append((told, "join dbo.UserNames in sql/mapping.sql (docs/user-names.md), or unset it"))
     return result
@@ -314,7 +314,7 @@ def _first_pages(patient: _Patient, source: Source, result: _Result) -> Iterator
 def _columns(patient: _Patient) -> _Result:
     """Whether what HR gives and what the tables hold have drifted apart."""
     db, pages = patient.need(patient.migrated, "migrated"), patient.need(patient.pages, "hr")
-    result, used = _Result("fields and columns agree"), jobs.uses_column(db)
+    result, used = _Result("fields and columns agree"), ingestion.uses_column(db)
     for resource, page in pages:
         table = tables.describe(db, resource)
         fetch = Fetch(table, tables.keys(db, table), resource.spelling)

@@ -37,6 +37,7 @@ def _mistake(name: str, edits: tuple[Edit, ...], *tests: str) -> Mistake:
 
 
 PLAN, SCIM, SEND, JOBS = (f"provisioning/{name}.py" for name in ("plan", "scim", "send", "jobs"))
+INGESTION = "provisioning/ingestion.py"
 LEDGER, GRAPH, GUARDS, HR = (f"provisioning/{name}.py" for name in ("ledger", "graph", "guards", "hr"))
 MIRROR, RUNS, TRANSPORT, DATABASE = (f"provisioning/{name}.py" for name in ("mirror", "runs", "transport", "database"))
 PEOPLE, DOUBLES = "provisioning/people.py", "provisioning/doubles.py"
@@ -159,7 +160,7 @@ SELECTION = (
     ),
     _mistake(
         "an answer that has shrunk as much as it may is refused",
-        _in(JOBS, "if lost > max(", "if lost >= max("),
+        _in(INGESTION, "if lost > max(", "if lost >= max("),
         "test_ingest.py::test_how_many_may_be_gone_is_a_setting",
     ),
     _mistake(
@@ -385,12 +386,12 @@ LEDGER_MISTAKES = (
 GUARD_MISTAKES = (
     _mistake(
         "no shrink guard",
-        _in(JOBS, "lost = before - fetch.distinct", "lost = 0"),
+        _in(INGESTION, "lost = before - fetch.distinct", "lost = 0"),
         "test_ingest.py::test_an_answer_that_lacks_too_many_people_changes_nothing",
     ),
     _mistake(
         "an empty answer is believed",
-        _in(JOBS, "if not fetch.fetched and (fetch.held_keys or needed):", "if False:"),
+        _in(INGESTION, "if not fetch.fetched and (fetch.held_keys or needed):", "if False:"),
         "test_ingest.py::test_an_answer_without_anybody_is_a_failure_from_the_first_one_on",
     ),
     _mistake(
@@ -420,7 +421,9 @@ GUARD_MISTAKES = (
     _mistake(
         "an answer with other keys is believed",
         _in(
-            JOBS, "    replaced = gone - max(0, before - fetch.distinct)\n", "    replaced = before - fetch.distinct\n"
+            INGESTION,
+            "    replaced = gone - max(0, before - fetch.distinct)\n",
+            "    replaced = before - fetch.distinct\n",
         ),
         "test_ingest.py::test_so_many_may_be_others_than_before_as_may_be_gone",
     ),
@@ -742,7 +745,7 @@ INGEST = (
     _mistake(
         "what a page holds is written before the last page came",
         _in(
-            JOBS,
+            INGESTION,
             "    for is_new, row in fetch.changes(list(rows), held):\n",
             "    for is_new, row in fetch.changes(list(rows), held):\n"
             "        tables.write(db, fetch.table, [(is_new, row)])\n",
@@ -820,13 +823,13 @@ INGEST = (
     ),
     _mistake(
         "an ingest writes older data over what a resync has fetched",
-        _in(JOBS, "if not newer or mirror.canonical_key(json.loads(text)[key]) not in newer:", "if True:"),
+        _in(INGESTION, "if not newer or mirror.canonical_key(json.loads(text)[key]) not in newer:", "if True:"),
         "test_ingest.py::test_what_a_resync_has_fetched_since_is_not_overwritten",
     ),
     _mistake(
         "an endpoint is written in more than one transaction",
         _in(
-            JOBS,
+            INGESTION,
             "        with db.transaction():\n            newer",
             "        if True:\n            newer",
         ),
@@ -991,7 +994,7 @@ NEW_HR = (
     ),
     _mistake(
         "a retyped column rejects everybody one by one",
-        _in(JOBS, "if retyped := fetch.retyped_fields(mapped):", "if retyped := []:"),
+        _in(INGESTION, "if retyped := fetch.retyped_fields(mapped):", "if retyped := []:"),
         "test_ingest.py::test_a_mapped_column_that_is_retyped_stops_the_endpoint_before_anything_is_written",
     ),
     _mistake(
@@ -1079,7 +1082,7 @@ NEW_HR = (
     ),
     _mistake(
         "a comment in the mapping uses a column",
-        _in(JOBS, """|--[^\\n]*|/\\*.*?\\*/|\\bAS""", "|\\bAS"),
+        _in(INGESTION, """|--[^\\n]*|/\\*.*?\\*/|\\bAS""", "|\\bAS"),
         "test_ingest.py::test_a_column_is_mapped_where_the_view_reads_it",
     ),
     _mistake(
@@ -1134,19 +1137,21 @@ NEW_HR = (
 HR_SOURCE = (
     _mistake(
         "HR_SOURCE: everything is never fetched again",
-        _in(JOBS, "or now - last.completed_at >= resource.since.full_every", ""),
+        _in(INGESTION, "or now - last.completed_at >= resource.since.full_every", ""),
         "test_since.py::test_everything_is_fetched_again_within_a_day_and_who_is_gone_is_seen_then",
     ),
     _mistake(
         "HR_SOURCE: changes are asked for from the end of the last fetch on",
         _in(
-            JOBS, "return last.completed_at - timedelta(seconds=RUN_SECONDS) - CLOCKS_APART", "return last.completed_at"
+            INGESTION,
+            "return last.completed_at - timedelta(seconds=RUN_SECONDS) - CLOCKS_APART",
+            "return last.completed_at",
         ),
         "test_since.py::test_after_a_full_fetch_only_changes_are_asked_for",
     ),
     _mistake(
         "HR_SOURCE: a field that no changed record has empties its column",
-        _in(JOBS, "    if partial:\n        keys", "    if False:\n        keys"),
+        _in(INGESTION, "    if partial:\n        keys", "    if False:\n        keys"),
         "test_since.py::test_a_field_that_no_changed_record_has_keeps_its_column",
     ),
     _mistake(

@@ -60,6 +60,7 @@ LAYERS = (
     {"graph_admin"},
     {
         "jobs",
+        "ingestion",
         "runs",
         "review",
         "person",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from provisioning import database, holds, jobs
+from provisioning import database, holds, ingestion, jobs
 from provisioning.database import Database
 from provisioning.errors import Busy, SettingsError, UpstreamError
 from provisioning.ledger import Lease
@@ -326,7 +326,7 @@ def test_whom_a_resync_found_meanwhile_is_not_absent(
         hr.put(gone)
         jobs.resync(settings, "E00005", clock=clock)
 
-    monkeypatch.setattr(jobs, "_check_complete", resync_meanwhile)  # between the last page and the transaction
+    monkeypatch.setattr(ingestion, "_check_complete", resync_meanwhile)  # between the last page and the transaction
     assert jobs.ingest(settings, clock=clock).counts["missing"] == 0
     assert absent(db) == []
 
@@ -362,7 +362,7 @@ def test_what_a_resync_has_fetched_since_is_not_overwritten(
         hr.patch("E00001", {"Title": "Newer"})
         jobs.resync(settings, "E00001", clock=clock)
 
-    monkeypatch.setattr(jobs, "_check_complete", resync_meanwhile)  # between the last page and the transaction
+    monkeypatch.setattr(ingestion, "_check_complete", resync_meanwhile)  # between the last page and the transaction
     counts = jobs.ingest(settings, clock=clock).counts
     assert cells(db, "Title", "EmployeeId = 'E00001'") == [("Newer",)]
     assert counts["fetched"] == counts["inserted"] + counts["updated"] + counts["unchanged"] + counts["rejected"]
@@ -710,4 +710,4 @@ def test_a_column_is_mapped_where_the_view_reads_it(
         e.Title AS [displayName], e.[Job Name] AS "title", e.HiredDate AS ValidFrom /* RowNumber */
         FROM Employees AS e"""
     monkeypatch.setattr(holds, "mapping_definition", lambda _: view)
-    assert jobs.uses_column(db)(column) is used
+    assert ingestion.uses_column(db)(column) is used

@@ -12,7 +12,7 @@ import pytest
 import sqlfluff
 
 from provisioning import __main__ as command_line
-from provisioning import jobs, migration, onboarding, person, rights, tables
+from provisioning import ingestion, jobs, migration, onboarding, person, rights, tables
 from provisioning.database import Database
 from provisioning.errors import DatabaseError, UpstreamError, WrongUsage
 from provisioning.runs import Report
@@ -511,5 +511,5 @@ def test_odd_names_and_reserved_words_are_filled_as_any_other(
     text = (scripts / "mapping.sql").read_text(encoding="utf-8")
     (scripts / "mapping.sql").write_text(text.replace(" 1 AS InScope,", " 1 AS InScope, e.[first name] AS 'title',"))
     migration.change_mapping(own, settings)
-    assert jobs.uses_column(own)("first name")
-    assert not jobs.uses_column(own)("e-mail")
+    assert ingestion.uses_column(own)("first name")
+    assert not ingestion.uses_column(own)("e-mail")
