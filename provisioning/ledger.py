@@ -34,7 +34,6 @@ WINDOW_LIMIT = 38
 NOBODY_MISSING = ("", -1_000_000_000)
 
 _VIEW = "ScimUsers"
-_OF_SOME = ("where_ids", "where_user_names")
 """Conditions that ask for some people only."""
 
 
@@ -146,19 +145,34 @@ class Ledger:
     ) -> Iterator[Person]:
         """Rows of dbo.ScimUsers beside what was last sent; `condition` names one of queries/where_*.sql.
 
-        The SCIM user last sent comes along with a few people asked for by id, and `with_sent`: for who looks at one
-        after the other, since kept of everybody it is too much.
+        The SCIM user last sent comes along `with_sent`: for who looks at one after the other, since kept of everybody
+        it is too much.
         Whoever is disabled by hand comes along, too, where the view has no row of hers.
         """
+        found = self._mapped(mapping, condition, parameters, with_sent=with_sent)
+        return itertools.chain(found, self._unmapped(mapping))
+
+    def _mapped(
+        self,
+        mapping: ScimMapping,
+        condition: str = "",
+        parameters: Sequence[Any] = (),
+        *,
+        of: Sequence[str] | None = None,
+        with_sent: bool = False,
+    ) -> Iterator[Person]:
+        """Rows of the view; `of`: of these people only."""
         self._identifiers = self._identifiers or _identifiers(self.db, mapping)
-        text = database.query(condition, self.db.engine) if condition else ""
-        told = with_sent or condition == "where_ids"
-        payload = "CASE WHEN l.cleared_at IS NULL THEN l.scim_user END" if told else "NULL"
-        taken = (*[self.target] * 5, *self._missing, self.target, *parameters)
-        rows = self.db.rows("people", *taken, condition=text, payload=payload, **self._identifiers)
+        texts = {
+            "people": "dbo.ScimUsers" if of is None else f"(\n{database.query('some_people', self.db.engine)}\n)",
+            "condition": database.query(condition, self.db.engine) if condition else "",
+            "payload": "CASE WHEN l.cleared_at IS NULL THEN l.scim_user END" if with_sent else "NULL",
+        }
+        ids = () if of is None else (json.dumps(list(of)),)
+        taken = (self.target, *ids, *[self.target] * 4, *self._missing, self.target, *parameters)
+        rows = self.db.rows("people", *taken, **texts, **self._identifiers)
         width, key = len(mapping.columns), mapping.control["EmployeeId"]
-        found = (_person(row, width, key) for row in rows)
-        return found if condition in _OF_SOME else itertools.chain(found, self._unmapped(mapping))
+        return (_person(row, width, key) for row in rows)
 
     def _unmapped(self, mapping: ScimMapping) -> Iterator[Person]:
         """Who is disabled by hand and not in the view: a row of nulls but for her EmployeeId."""
@@ -170,7 +184,7 @@ class Ledger:
 
     def people_of(self, mapping: ScimMapping, employee_ids: Sequence[str]) -> list[Person]:
         """These people, as they are now."""
-        found = list(self.people(mapping, "where_ids", json.dumps(list(employee_ids))))
+        found = list(self._mapped(mapping, of=employee_ids, with_sent=True))
         if lacking := {same_key(i) for i in employee_ids} - {same_key(p.employee_id) for p in found}:
             found += [p for p in self._unmapped(mapping) if same_key(p.employee_id) in lacking]
         return found
@@ -183,7 +197,7 @@ class Ledger:
         leaving = [d for d in due if d.disables] if HR_TABLE in mapping.control else []
         names = [d.user.user_name for d in (*(d for d in due if d.user.active), *leaving)]
         mails = [mail for d in leaving if (mail := mapping.mail_of(d.user))]
-        return list(self.people(mapping, "where_user_names", json.dumps(names), json.dumps(mails)))
+        return list(self._mapped(mapping, "where_user_names", (json.dumps(names), json.dumps(mails))))
 
     def shown_user_names(self, mapping: ScimMapping) -> Iterator[str]:
         """The user names that the mapping shows of people who were sent."""

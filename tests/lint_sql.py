@@ -19,8 +19,15 @@ from provisioning import database
 ROOT = Path(__file__).parent.parent
 QUERIES = sorted(database.QUERIES.glob("*.sql"))
 SCRIPTS = sorted(p for folder in ("sql", "sql/presets", "infra/scripts") for p in (ROOT / folder).glob("*.sql"))
-CONDITIONS = ("where_ids", "where_modified", "where_user_names")
-STAND_INS = {"fields": "a int '$.a'", "assignments": "a = j.a", "id_type": "int", "key_type": "int", "condition": ""}
+CONDITIONS = ("where_modified", "where_user_names")
+STAND_INS = {
+    "fields": "a int '$.a'",
+    "assignments": "a = j.a",
+    "id_type": "int",
+    "key_type": "int",
+    "condition": "",
+    "people": "dbo.ScimUsers",
+}
 
 
 def in_full(path: Path) -> str:

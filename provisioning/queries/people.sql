@@ -1,5 +1,6 @@
--- People of the mapping, beside what was last sent of them to one target.
--- Parameters: target, target, target, target, target, table, seconds, target; then those of the condition
+-- People of the mapping, or some of them, beside what was last sent of them to one target.
+-- Parameters: target, target, target, target, target, table, seconds, target; after the first, those of the people who
+-- are looked up; last, those of the condition
 SELECT
     {columns},
     CAST({modified} AS varchar(33)) AS modified_text,
@@ -27,7 +28,7 @@ SELECT
     l.retry_at,
     CASE WHEN b.employee_id IS NOT NULL AND l.cleared_at IS NULL THEN l.scim_user ELSE {payload} END AS scim_user,
     CASE WHEN b.employee_id IS NULL THEN 0 ELSE 1 END AS by_hand
-FROM dbo.ScimUsers AS v
+FROM {people} AS v
 LEFT JOIN provisioning.ledger AS l ON l.target = ? AND l.employee_id = v.EmployeeId
 LEFT JOIN (
     SELECT
