@@ -34,7 +34,6 @@ WINDOW_LIMIT = 38
 NOBODY_MISSING = ("", -1_000_000_000)
 
 _VIEW = "ScimUsers"
-"""Conditions that ask for some people only."""
 
 
 class Lease:

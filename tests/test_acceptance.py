@@ -3,7 +3,7 @@
 import json
 import shutil
 import signal
-import time
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,10 +117,18 @@ def test_killed_in_the_middle_of_create_nobody_is_left_out(
     ) as hr:
         environ = environment(sqlite_string, hr.url, graph.upload_url)
         run(environ, "ingest")
-        graph.latency = 0.4
+        waits = threading.Event()
+
+        def latency() -> float:
+            """After the first hundred a request is not answered any more: the sender is killed while it waits."""
+            if len(graph.accepted) < 100:
+                return 0.05
+            waits.set()
+            return 30.0
+
+        graph.latency = latency
         create = processes.Started(environ, "create", "--limit", "999")
-        while len(graph.accepted) < 100:
-            time.sleep(0.02)
+        assert waits.wait(60)
         create.send_signal(signal.SIGKILL)
         assert create.end().code == -signal.SIGKILL
         with database.connect(sqlite_string) as db:

@@ -95,7 +95,7 @@ def test_the_page_says_what_missed_its_goal_and_on_which_machine(tmp_path: Path)
     text = page.text(measured(tmp_path), 3)
     assert "| calls a second | 6.9 | Graph's limit, 8 | 86% | 6.7 ✓ |" in text
     assert "| ingest | 1 s |  | 1.2 | exponent 1.05 **missed** |" in text
-    assert "1 of 2 goals are reached. SQL Server was not measured" in text
+    assert "1 of 2 goals are reached. A T-SQL server was not measured" in text
     assert page.machine() in text
     assert "not to be believed" not in text
     assert "not to be believed" in page.text(measured(tmp_path), 3, busy=True)

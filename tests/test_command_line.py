@@ -1,7 +1,9 @@
 """The command line: one JSON line, the exit codes, and words a person can act on."""
 
+import gc
 import json
 import signal
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -154,6 +156,13 @@ def test_wrong_usage_is_2(capsys: Capture) -> None:
             command_line.main(verb, {})
         assert ended.value.code == 2
     assert "must be a time such as" in capsys.readouterr().err
+
+
+def test_threads_take_turns_often_and_garbage_is_looked_for_seldom(environ: dict[str, str], capsys: Capture) -> None:
+    sys.setswitchinterval(0.005)
+    gc.set_threshold(700, 10, 10)
+    assert run(capsys, environ, "migrate")[0] == 0
+    assert (sys.getswitchinterval(), gc.get_threshold()) == (0.001, (20_000, 20, 50))
 
 
 def test_while_another_works_it_says_busy_at_once(
