@@ -14,10 +14,11 @@ from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 
 from provisioning import hr as hr_module
-from provisioning import source
+from provisioning import source, transport
 from provisioning.errors import UpstreamError
 from provisioning.hr import HrApi
 from tests.canary import Canary
@@ -438,8 +439,15 @@ def test_a_page_is_given_up_30_seconds_after_its_first_failure() -> None:
     assert sum(clock.sleeps) <= 30
 
 
-def test_the_last_attempt_ends_with_the_patience_too(canary: Canary) -> None:
+def test_the_last_attempt_ends_with_the_patience_too(canary: Canary, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that fails, and then hangs, would else be waited for 30 s more."""
+    allowed, exchange = list[float](), transport.exchange
+
+    def noted(http: httpx.Client, request: httpx.Request, seconds: float) -> transport.Reply:
+        allowed.append(seconds)
+        return exchange(http, request, seconds)
+
+    monkeypatch.setattr(transport, "exchange", noted)
 
     class Drowsy(MovedClock):
         def sleep(self, seconds: float) -> None:
@@ -463,6 +471,7 @@ def test_the_last_attempt_ends_with_the_patience_too(canary: Canary) -> None:
             list(hr.pages(found.resources[0]))
         free.set()
     assert len(asked) == 2
+    assert allowed[1] <= 0.3
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ if behaviour == "fails":
     sys.exit(3)
 if behaviour == "stubborn":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    WORKER = "import time; time.sleep(120)"  # it ignores Ctrl-C, too, as whoever starts it does
 worker = subprocess.Popen([sys.executable, "-IS", "-c", WORKER])
 def answer(server):
     body = b'{{"state": "Running", "jobs": {{"ingest": {{"exit_code": 0, "counts": {{"fetched": 1000}}}}}}}}'
