@@ -362,7 +362,7 @@ def prepare_process() -> None:
 
     It looks for circles of garbage after more objects than by itself: a run makes hardly any, and would spend a fifth
     of its time looking for some. Threads take turns after 1 ms, not 5: who reads an answer has to wait for a turn at
-    each piece of it, and by that an ingest took a tenth longer.
+    each piece of it, and by that an ingest took a twentieth longer.
     """
     gc.set_threshold(20_000, 20, 50)
     sys.setswitchinterval(0.001)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -506,6 +507,28 @@ def test_people_are_found_by_id_without_case_and_by_user_name(
     one = replace(one, user=replace(one.user, user_name="aBC"))
     assert [p.employee_id for p in book.namesakes(mapping, [one])] == ["Abc"]
     assert book.namesakes(mapping, [replace(one, user=replace(one.user, active=False))]) == []
+
+
+def test_people_asked_for_by_id_are_looked_up_before_anything_is_joined_to_them(
+    db: Database, mapping: ScimMapping, employ: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a server may join everybody, for each request of 50."""
+    employ("A", "B")
+    asked: dict[str, tuple[str, Any]] = {}
+    select = type(db).select
+
+    def noted(self: Database, sql: str, parameters: Any, name: str) -> Any:
+        asked[name] = sql, parameters
+        return select(self, sql, parameters, name)
+
+    monkeypatch.setattr(type(db), "select", noted)
+    assert len(Ledger(db, TARGET, "run-1").people_of(mapping, ["B"])) == 1
+    sql, parameters = asked["people"]
+    assert sql.index("json_each" if db.engine == "sqlite" else "OPENJSON") < sql.index("LEFT JOIN")
+    if db.engine == "sqlite":
+        steps = [str(row[3]) for row in db.select(f"EXPLAIN QUERY PLAN {sql}", parameters, "plan")]
+        assert {f"SEARCH {table} " for table in "elu"} <= {step[:9] for step in steps}
+        assert not {f"SCAN {table}" for table in "elu"} & {step[:6] for step in steps}
 
 
 @pytest.mark.parametrize(

@@ -274,18 +274,3 @@ def test_nothing_is_scanned_for_each_row_of_something_else(sqlite_string: str, n
             steps = list(db.select(f"EXPLAIN QUERY PLAN {statement}", marks, name))
             correlated = {row[0] for row in steps if str(row[3]).startswith("CORRELATED")}
             assert not [row[3] for row in steps if row[1] in correlated and str(row[3]).startswith("SCAN")], name
-
-
-def test_people_who_are_asked_for_by_id_are_looked_up_and_so_is_what_is_known_of_them(sqlite_string: str) -> None:
-    with database.connect(sqlite_string) as db:
-        some = f"(\n{database.query('some_people', 'sqlite')}\n)"
-        text = database.query("people", "sqlite").replace("{people}", some)
-        texts = {**TEXTS, "columns": f"{TEXTS['columns']}, {TEXTS['manager']}"}
-        for place, identifier in texts.items():
-            text = text.replace("{" + place + "}", identifier)
-        (statement,) = database.statements(text)
-        marks = ["x"] * database.parameter_count(statement)
-        steps = [str(row[3]) for row in db.select(f"EXPLAIN QUERY PLAN {statement}", marks, "people")]
-    for name in ("e", "l", "u"):
-        assert [step for step in steps if step.startswith(f"SEARCH {name} ")], name
-        assert not [step for step in steps if step.startswith(f"SCAN {name} ") or step == f"SCAN {name}"], name

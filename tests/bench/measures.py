@@ -426,9 +426,7 @@ print(json.dumps(took))
 
 def start(bench: Bench) -> None:
     """What a fresh process takes, and one person forced through, again and again."""
-    imports = [_python(IMPORT, {}).split() for _ in range(2 * bench.times + 1)]
-    seconds, modules, peak = (median(float(one[n]) for one in imports) for n in range(3))
-    heavy = sorted({name for one in imports for name in one[3:]})
+    bench.add("start", _import_row(bench))
     latency = 0.2
     with graph(bench, latency) as emulator:
         text = bridge.made(bench.folder / "resync")
@@ -441,13 +439,6 @@ def start(bench: Bench) -> None:
     p50, p95 = (took[int(len(took) * share)] - latency for share in (0.5, 0.95))
     bench.add(
         "start",
-        Row(
-            "import of function_app in a fresh process",
-            f"{seconds:.2f} s, {modules:.0f} modules, {peak:.0f} MB",
-            "",
-            "",
-            **goal("0.4 s, without azure-identity and pyodbc", met=seconds <= 0.4 and not heavy),
-        ),
         Row(
             "the first resync, from the start of its process to its end",
             f"{first:.2f} s",
@@ -465,6 +456,17 @@ def start(bench: Bench) -> None:
             f"{busy:.2f} s",
             **goal("2 s", met=busy < 2),
         ),
+    )
+
+
+def _import_row(bench: Bench) -> Row:
+    imports = [_python(IMPORT, {}).split() for _ in range(2 * bench.times + 1)]
+    seconds, modules, peak = (median(float(one[n]) for one in imports) for n in range(3))
+    heavy = sorted({name for one in imports for name in one[3:]})
+    return Row(
+        "import of function_app in a fresh process",
+        f"{seconds:.2f} s, {modules:.0f} modules, {peak:.0f} MB",
+        **goal("0.4 s, without azure-identity and pyodbc", met=seconds <= 0.4 and not heavy),
     )
 
 

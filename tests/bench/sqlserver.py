@@ -50,9 +50,7 @@ def rivals_of(text: str, company: Company) -> tuple[float, float]:
     """Rows a second of one INSERT for each row of HR's first page, and of executemany, into an empty dbo.Employees."""
     import pyodbc  # noqa: PLC0415
 
-    if not re.search(r"(?i)driver\s*=", text):
-        text = f"Driver={{{max(n for n in pyodbc.drivers() if n.startswith('ODBC Driver 1'))}}};{text}"
-    connection = pyodbc.connect(text, autocommit=True)
+    connection = pyodbc.connect(database._with_driver(text, pyodbc.drivers()), autocommit=True)
     connection.execute("DELETE FROM dbo.Employees")
     singly = rivals.one_insert_each(connection, "dbo.Employees", company, 1)
     connection.execute("DELETE FROM dbo.Employees")
