@@ -498,8 +498,11 @@ class World:
             raise Broken(f"slow to recover: {wrong}")
         self.wait_until(self.now + DAY)
         self.round("reconcile", sends=("update",))
-        self.wait_until(self.now + self.app.resend_days * DAY)
-        self.round("reconcile")
+        # What was staged and dropped nobody knows of: it is sent again after RESEND_DAYS. Whoever has such a manager,
+        # and was created before that, has him when she herself is sent again.
+        for _ in range(2 if self.purged else 1):
+            self.wait_until(self.now + self.app.resend_days * DAY)
+            self.round("reconcile")
         self.round("reconcile")
         self.check_broken()
         if wrong := self.wrong():
